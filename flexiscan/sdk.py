@@ -67,9 +67,7 @@ class Context(Protocol):
     def datagrams(self, address: str) -> DatagramPort:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""
 
-    async def ask_worker(
-        self, module: str, request: Mapping[str, Any], *, timeout_s: float
-    ) -> dict[str, Any]:
+    async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """Run `python -m module` with the request as JSON on stdin; its JSON answer. Killed at the deadline.
 
         Raises CannotLook("worker-died") when no answer came.
@@ -125,9 +123,14 @@ class PlanView:
         for task_id, observation in self.seen.items():
             task = self.tasks[task_id]
             outcome = observation.outcome
-            if task.address == address and outcome.kind == "tcp" and outcome.connect == "accepted":
-                if task.port is not None and task.role != "tcp-canary":
-                    found.add(task.port)
+            if (
+                task.address == address
+                and task.port is not None
+                and task.role != "tcp-canary"
+                and outcome.kind == "tcp"
+                and outcome.connect == "accepted"
+            ):
+                found.add(task.port)
         return tuple(sorted(found))
 
 

@@ -68,7 +68,7 @@ class Need:
     """
 
     role: str
-    at: Literal["port", "address", "host"] = "port"
+    at: Literal["port", "tcp-port", "address", "host"] = "port"
     optional: bool = False
 
 
