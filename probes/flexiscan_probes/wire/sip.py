@@ -25,26 +25,25 @@ def build_options(
     server: str,
     port: int,
     transport: Literal["udp", "tcp"],
-    local_address: str,
-    local_port: int,
     token: str,
+    sent_by: str = "flexiscan.invalid",
 ) -> bytes:
     """An OPTIONS request to an address (no name: the address is what is asked).
 
-    `local_address` and `local_port` go into Via and Contact, because a server without RFC 3581 (rport)
-    answers to that port. `token` (4-64 of 0-9a-z) makes branch, tag and Call-ID unique; ValueError otherwise.
+    `sent_by` stands in Via and Contact; rport (RFC 3581) has the answer sent back to where the request came
+    from. `token` (4-64 of 0-9a-z) makes branch, tag and Call-ID unique; ValueError otherwise.
     """
     call_id = call_id_of(token)
-    uri_host, local = _bracketed(server), f"{_bracketed(local_address)}:{local_port}"
+    uri_host = f"[{server}]" if ":" in server else server
     lines = (
         f"OPTIONS sip:{uri_host}:{port};transport={transport} SIP/2.0",
-        f"Via: SIP/2.0/{transport.upper()} {local};branch=z9hG4bK{token};rport",
+        f"Via: SIP/2.0/{transport.upper()} {sent_by};branch=z9hG4bK{token};rport",
         "Max-Forwards: 70",
         f"From: <sip:flexiscan@flexiscan.invalid>;tag={token}",
         f"To: <sip:{uri_host}>",
         f"Call-ID: {call_id}",
         "CSeq: 1 OPTIONS",
-        f"Contact: <sip:flexiscan@{local};transport={transport}>",
+        f"Contact: <sip:flexiscan@{sent_by};transport={transport}>",
         "Accept: application/sdp",
         "User-Agent: FlexiScan",
         "Content-Length: 0",
@@ -86,7 +85,3 @@ def _read_headers(data: bytes) -> dict[bytes, bytes]:
         if colon:
             headers.setdefault(name.strip().lower(), value.strip())
     return headers
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
