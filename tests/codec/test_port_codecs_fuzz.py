@@ -83,8 +83,6 @@ def test_an_echo_of_our_own_request_is_no_sip_answer(server: object, port: int, 
         server=str(server),
         port=port,
         transport="udp",
-        local_address=str(server),
-        local_port=port,
         token=token,
     )
     assert request.endswith(b"\r\n\r\n")
