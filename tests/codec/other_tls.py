@@ -1,0 +1,13 @@
+"""A second TLS implementation, imported without the deprecation warning that its import alone raises."""
+
+from __future__ import annotations
+
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from tlslite.constants import CipherSuite
+    from tlslite.messages import ClientHello
+    from tlslite.utils.codec import Parser
+
+__all__ = ["CipherSuite", "ClientHello", "Parser"]
