@@ -42,6 +42,9 @@ class Judgement:
     severity: Severity | None = None
     """None: the severity of the rule in the profile."""
     params: Mapping[str, Any] = field(default_factory=dict)
+    rests_on_absence: bool = False
+    """True for a `violated` that rests on silence (a declared port does not answer): it stands only if the
+    controls of the address held and no needed fact is missing, like a `holds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,9 @@ class Rule:
     subjects: Callable[[Ground], Iterable[Subject]]
     judge: Callable[[Case], Judgement]
     relies_on_controls: bool = True
+    without_subject: str = "nothing-to-judge"
+    """The reason shown as `not_checked` when there is no subject although there are addresses, e.g. "not-declared"
+    (no such port is declared) or "depth" (only at a greater depth)."""
 
 
 def each_address(ground: Ground) -> Iterable[Subject]:

@@ -1,0 +1,103 @@
+"""Positive controls: connects that must be answered, before, during and after everything else at an address.
+
+Silence proves nothing unless the same address answered before and after it. A control is a plain TCP connect that
+is dropped at once; a reset counts as an answer, because somebody at that address spoke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from flexiscan.engine.boundary import run_task
+from flexiscan.engine.runtime import Runtime
+from flexiscan.model.endpoint import TargetAddress
+from flexiscan.model.facts import TcpExchange
+from flexiscan.model.observation import Observation
+from flexiscan.model.plan import Task
+from flexiscan.model.target import Target
+from flexiscan.net.link import NotConnected
+from flexiscan.net.task_context import TaskContext
+
+HEARTBEAT_S = 5.0
+"""Longest pause between two controls (research: a firewall that blocks in mid-scan looks like a drop rule)."""
+CONNECT_TIMEOUT_S = 4.5
+"""Covers the kernel's SYN retransmissions at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5)."""
+
+
+async def connect_control(context: TaskContext, task: Task) -> TcpExchange:
+    """One connect to the control port."""
+    if task.address is None or task.port is None:
+        raise ValueError(f"control task {task.id} has no endpoint")
+    began = context.monotonic()
+    link = await context.connect(task.address, task.port, timeout_s=CONNECT_TIMEOUT_S)
+    if isinstance(link, NotConnected):
+        return TcpExchange(connect=link.outcome, icmp=link.icmp, attempts=link.attempts, waited_s=link.waited_s)
+    link.close()
+    return TcpExchange(connect="accepted", attempts=link.attempts, waited_s=context.monotonic() - began)
+
+
+@dataclass(slots=True)
+class Controls:
+    """The controls of all addresses of one host during one run."""
+
+    runtime: Runtime
+    target: Target
+    addresses: tuple[TargetAddress, ...]
+    ports: dict[str, int] = field(default_factory=dict)
+    """The control port of each address: the first that answered."""
+    count: dict[str, int] = field(default_factory=dict)
+
+    async def before(self) -> None:
+        """Find a port that answers at every address; nothing else may be sent to an address before this."""
+        async with asyncio.TaskGroup() as group:
+            for address in self.addresses:
+                group.create_task(self._first(address.address))
+
+    async def _first(self, address: str) -> None:
+        for port in dict.fromkeys((self.target.https_port, self.target.http_port)):
+            observation = await self._beat(address, port)
+            if answered(observation):
+                self.ports[address] = port
+                return
+
+    async def once(self) -> None:
+        """One control at every address, side by side."""
+        async with asyncio.TaskGroup() as group:
+            for address in self.addresses:
+                port = self.ports.get(address.address, self.target.https_port)
+                group.create_task(self._beat(address.address, port))
+
+    async def keep_beating(self) -> None:
+        """Controls at all addresses that have a control port, until cancelled."""
+        while True:
+            await self.runtime.clock.sleep(HEARTBEAT_S)
+            async with asyncio.TaskGroup() as group:
+                for address, port in self.ports.items():
+                    group.create_task(self._beat(address, port))
+
+    async def _beat(self, address: str, port: int) -> Observation:
+        number = self.count[address] = self.count.get(address, 0) + 1
+        name = f"control/{self.target.host}/{address}/tcp/{port}/{number}"
+        task = Task(
+            id=name,
+            probe="control",
+            host=self.target.host,
+            role="control",
+            address=address,
+            transport="tcp",
+            port=port,
+            lane=name,
+            gate="tcp",
+            deadline_s=CONNECT_TIMEOUT_S + 1,
+        )
+        self.runtime.journal.added(self.target.host, (task,))
+        observation = await run_task(self.runtime, task, connect_control)
+        self.runtime.journal.observed(self.target.host, observation)
+        return observation
+
+
+def answered(observation: Observation) -> bool:
+    """Whether somebody at the address spoke."""
+    outcome = observation.outcome
+    return outcome.kind == "tcp" and outcome.connect in ("accepted", "reset")

@@ -1,0 +1,48 @@
+"""What all tasks of a run share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flexiscan.model.observation import Observation
+from flexiscan.model.plan import Plan, Task
+from flexiscan.net.clock import Clock
+from flexiscan.net.pace import Pace
+from flexiscan.net.task_context import TaskContext
+from flexiscan.net.wall import ScopeWall
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where the engine tells what happens, as it happens: the record, and whoever shows progress."""
+
+    planned: Callable[[str, Plan], None]
+    added: Callable[[str, tuple[Task, ...]], None]
+    observed: Callable[[str, Observation], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Clock, pace and wall of a run; no task gets a socket but through the context made here."""
+
+    run_id: str
+    user_agent: str
+    seed: int
+    clock: Clock
+    pace: Pace
+    wall: ScopeWall
+    journal: Journal
+
+    def context(self, task: Task) -> TaskContext:
+        """The context of one task. Its randomness depends on the seed and the task alone."""
+        return TaskContext(
+            run_id=self.run_id,
+            user_agent=self.user_agent,
+            random=random.Random(f"{self.seed}:{task.id}"),
+            clock=self.clock,
+            pace=self.pace,
+            wall=self.wall,
+            host=task.host,
+        )

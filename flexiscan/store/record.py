@@ -1,0 +1,151 @@
+"""The run record: a folder with `record.jsonl`, written line by line, readable after kill -9."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from pydantic import ValidationError
+
+from flexiscan.errors import RecordError
+from flexiscan.model.endpoint import TargetAddress
+from flexiscan.model.observation import Observation
+from flexiscan.model.plan import Skip, Task
+from flexiscan.model.target import Target
+from flexiscan.store.events import (
+    EVENT,
+    Event,
+    Observed,
+    Planned,
+    RunEnded,
+    RunStarted,
+    TargetResolved,
+    TasksAdded,
+)
+
+RECORD_NAME = "record.jsonl"
+
+
+class RecordWriter:
+    """Appends events. Each is on disk (in the kernel's hands) when `write` returns.
+
+    Raises RecordError when the folder already holds a record or cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / RECORD_NAME
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        except FileExistsError as error:
+            raise RecordError(
+                f"{self.path} already holds a run", "choose another --record folder; the old run is untouched"
+            ) from error
+        except OSError as error:
+            raise RecordError(
+                f"cannot write the record {self.path}: {error.strerror}", "choose a writable --record folder"
+            ) from error
+
+    def write(self, event: Event) -> None:
+        """Append one event as one line."""
+        line = event.model_dump_json().encode() + b"\n"
+        try:
+            written = os.write(self._descriptor, line)
+            while written < len(line):
+                written += os.write(self._descriptor, line[written:])
+        except OSError as error:
+            raise RecordError(
+                f"cannot write the record {self.path}: {error.strerror}", "free some space and scan again"
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> RecordWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class HostRecord:
+    """Everything that a record holds about one host."""
+
+    target: Target
+    addresses: tuple[TargetAddress, ...] = ()
+    tasks: dict[str, Task] = field(default_factory=dict)
+    skips: list[Skip] = field(default_factory=list)
+    observations: dict[str, Observation] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Record:
+    """A run record in memory."""
+
+    start: RunStarted
+    hosts: dict[str, HostRecord]
+    end: RunEnded | None = None
+
+    def add(self, event: Event) -> None:
+        """Take in one event."""
+        match event:
+            case TargetResolved():
+                self.hosts[event.target.host].addresses = event.addresses
+            case Planned():
+                host = self.hosts[event.host]
+                host.tasks.update((task.id, task) for task in event.plan.tasks)
+                host.skips.extend(event.plan.skips)
+            case TasksAdded():
+                self.hosts[event.host].tasks.update((task.id, task) for task in event.tasks)
+            case Observed():
+                self.hosts[event.host].observations[event.observation.id] = event.observation
+            case RunEnded():
+                self.end = event
+            case RunStarted():
+                raise RecordError("the record holds two runs", "it was put together by hand: use one run a file")
+
+
+def new_record(start: RunStarted) -> Record:
+    """A record that has only begun."""
+    return Record(start=start, hosts={t.host: HostRecord(target=t) for t in start.scope.targets})
+
+
+def read_record(folder: Path) -> Record:
+    """Read a record folder (or the file itself). A last line cut short by a crash is left out.
+
+    Raises RecordError when there is no record, or when another line than the last is not readable.
+    """
+    path = folder / RECORD_NAME if folder.is_dir() else folder
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise RecordError(
+            f"cannot read the record {path}: {error.strerror}", "name the folder that --record named"
+        ) from error
+    record: Record | None = None
+    for number, line in enumerate(lines, start=1):
+        if not line:
+            continue
+        try:
+            event = EVENT.validate_json(line)
+        except ValidationError as error:
+            if number == len(lines):
+                break  # the run was killed while it wrote this line
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RecordError(f"{path}, line {number}: {where}: {first['msg']}", "the record is damaged") from error
+        if record is None:
+            if not isinstance(event, RunStarted):
+                raise RecordError(f"{path}, line 1: not the start of a run", "name a flexiscan record")
+            record = new_record(event)
+        else:
+            record.add(event)
+    if record is None:
+        raise RecordError(f"{path} is empty: the run was ended before it began", "scan again")
+    return record
