@@ -90,6 +90,8 @@ class RtpSweep(Frozen):
     data_ports: tuple[int, ...] = ()
     media: tuple[MediaSeen, ...] = ()
     canaries: tuple[SweepPort, ...] = ()
+    canaries_after: tuple[SweepPort, ...] = ()
+    """Those canaries that answered before the sweep, asked again after it."""
     stopped: Literal["", "media-seen", "send-refused"] = ""
     waited_s: float = 0.0
 
