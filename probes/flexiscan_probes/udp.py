@@ -1,0 +1,153 @@
+"""Single UDP ports: three tries of the correct request, and silence, ICMP or an answer as the fact.
+
+All questions to an address stand in one lane, one after the other, between canaries: an unprotected host sends
+only one ICMP error a second (Linux, IPv4), so questions put side by side would starve each other of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Final
+
+from flexiscan.model.facts import MAX_DATA_HEX_BYTES, UdpExchange
+from flexiscan.model.icmp import IcmpError
+from flexiscan.model.plan import Task
+from flexiscan.sdk import Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec
+from flexiscan_probes.canary_ports import pick_canary_ports
+from flexiscan_probes.udp_questions import UdpQuestion, requests_of, udp_question_for, waits_of
+
+ROUND: Final = 2
+"""After the TCP ports: a firewall that rejects with ICMP shares one error budget over both transports."""
+_DECIDING: Final = frozenset({"port-unreachable", "prohibited", "protocol-unreachable"})
+_MEDIA: Final = frozenset({"rtp", "rtcp"})
+_COMPARED_BYTES: Final = 8
+_SPARE_S: Final = 60.0  # for waiting on the pace
+
+
+def udp_lane(address: str) -> str:
+    """The one lane in which an address is asked by UDP."""
+    return f"udp/{address}"
+
+
+def plan(view: PlanView) -> Iterable[Draft]:
+    """Every single UDP port of the profile at every address, with canaries before, between and after."""
+    if view.round != ROUND:
+        return []
+    rows = {row.port: row.question for row in view.profile.ports if row.transport == "udp" and not row.last_port}
+    drafts: list[Draft] = []
+    for address in view.addresses:
+        first, middle, last = pick_canary_ports(view, address.address, 3, "udp-canary")
+        asked = [_draft("udp", address.address, port, question) for port, question in sorted(rows.items())]
+        half = len(asked) // 2
+        drafts.append(_draft("udp-canary", address.address, first, "canary"))
+        drafts += asked[:half]
+        drafts.append(_draft("udp-canary", address.address, middle, "canary"))
+        drafts += asked[half:]
+        drafts.append(_draft("udp-canary", address.address, last, "canary"))
+    return drafts
+
+
+def _draft(role: str, address: str, port: int, question: str) -> Draft:
+    waits_s = waits_of(question)
+    return Draft(
+        role=role,
+        name=question,
+        address=address,
+        transport="udp",
+        port=port,
+        params={"question": question},
+        lane=udp_lane(address),
+        gate="udp",
+        datagrams=len(waits_s) * requests_of(question),
+        silence_s=sum(waits_s),
+        deadline_s=sum(waits_s) + _SPARE_S,
+    )
+
+
+async def observe(ctx: Context, task: Task) -> UdpExchange:
+    """Put the task's question to its port until something decides, or every try has met silence."""
+    if task.address is None or task.port is None:
+        raise ValueError(f"task {task.id} names no address and port")
+    question = udp_question_for(
+        str(task.params["question"]), address=task.address, port=task.port, chance=ctx.random
+    )
+    began_s = ctx.monotonic()
+    heard = _Heard(address=task.address, port=task.port, question=question)
+    async with ctx.datagrams(task.address) as port:
+        tries = await _ask(ctx, port, heard)
+    return heard.as_fact(tries=tries, waited_s=ctx.monotonic() - began_s)
+
+
+async def _ask(ctx: Context, port: DatagramPort, heard: _Heard) -> int:
+    """Send and listen; the number of tries that were made."""
+    tries = 0
+    for wait_s in heard.question.waits_s:
+        tries += 1
+        for request in heard.question.requests:
+            await port.send(request, port=heard.port)
+        ends_s = ctx.monotonic() + wait_s
+        while not heard.decided and (left_s := ends_s - ctx.monotonic()) > 0:
+            event = await port.next(timeout_s=left_s)
+            if event is not None:
+                heard.note(event)
+        if heard.decided:
+            break
+    return tries
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What came back so far; data outweighs ICMP, and a deciding ICMP error outweighs a passing one."""
+
+    address: str
+    port: int
+    question: UdpQuestion
+    answer: Datagram | None = None
+    icmp: IcmpError | None = None
+    aliens: int = field(default=0)
+
+    @property
+    def decided(self) -> bool:
+        """Whether another try would change nothing."""
+        return self.answer is not None or (self.icmp is not None and self.icmp.meaning in _DECIDING)
+
+    def note(self, event: Datagram | IcmpNotice) -> None:
+        """Take in one event. A datagram of another address, or an error about no packet of ours, is alien."""
+        if isinstance(event, Datagram):
+            if ip_address(event.from_address) == ip_address(self.address):
+                self.answer = self.answer or event
+            else:
+                self.aliens += 1
+        elif event.to_port == self.port and self._quotes_us(event.quoted):
+            if self.icmp is None or self.icmp.meaning not in _DECIDING:
+                self.icmp = event.icmp
+        else:
+            self.aliens += 1
+
+    def _quotes_us(self, quoted: bytes) -> bool:
+        """Routers may quote as little as nothing of the payload, and gateways may have rewritten its end."""
+        head = quoted[:_COMPARED_BYTES]
+        return any(request.startswith(head) or head.startswith(request) for request in self.question.requests)
+
+    def as_fact(self, *, tries: int, waited_s: float) -> UdpExchange:
+        """The exchange as a fact. Media is never kept, not even its first bytes."""
+        data = b"" if self.answer is None else self.answer.data
+        service = None if self.answer is None else self.question.service_of(data)
+        kept = b"" if service in _MEDIA else data[:MAX_DATA_HEX_BYTES]
+        return UdpExchange(
+            reply="data" if self.answer is not None else "icmp" if self.icmp is not None else "silence",
+            icmp=self.icmp if self.answer is None else None,
+            tries=tries,
+            waited_s=waited_s,
+            request_hex=self.question.requests[0].hex(),
+            data_hex=kept.hex(),
+            data_size=len(data),
+            service=service,
+            replied_from_port=None if self.answer is None else self.answer.from_port,
+            alien_replies=self.aliens,
+        )
+
+
+SPEC: Final = ProbeSpec(id="udp", version=1, plan=plan, observe=observe)
