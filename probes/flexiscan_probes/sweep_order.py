@@ -1,0 +1,29 @@
+"""Which ports of a range are sampled, in which order, and which ports outside it are compared. Pure."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+from typing import Final
+
+LAST_PORT: Final = 65535
+_BELOW: Final = range(20000, LAST_PORT + 1)
+_CANARIES_PER_SIDE: Final = 3
+
+
+def sample_ports(first: int, last: int, count: int, chance: random.Random) -> tuple[int, ...]:
+    """At most `count` ports of first..last: two at each edge first, where ranges are mistyped, then by chance."""
+    edges = [port for port in dict.fromkeys((first, first + 1, last - 1, last)) if first <= port <= last]
+    inner = [port for port in range(first, last + 1) if port not in edges]
+    edges = edges[:count]
+    return tuple(edges + chance.sample(inner, min(count - len(edges), len(inner))))
+
+
+def comparison_ports(first: int, last: int, taken: Collection[int], chance: random.Random) -> tuple[int, ...]:
+    """The two neighbours of a range and some free ports on either side of it."""
+    below = [port for port in _BELOW if port < first - 1 and port not in taken]
+    above = [port for port in range(last + 2, LAST_PORT) if port not in taken]
+    chosen = [port for port in (first - 1, last + 1) if 0 < port <= LAST_PORT and port not in taken]
+    for side in (below, above):
+        chosen += chance.sample(side, min(_CANARIES_PER_SIDE, len(side)))
+    return tuple(chosen)
