@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from flexiscan.errors import FlexiScanError, ScopeRefused, UsageError
 from flexiscan.host_name import normalise_host
 from flexiscan.model.target import App, Attestation, Authorisation, DeclaredPort, Rates, Scope, Target
-from flexiscan.net.window import parse_window
+from flexiscan.net.time_window import read_time_window
 
 KEY_LINE = re.compile(r"""\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*[.=]""")
 TABLE_LINE = re.compile(r"\s*\[{1,2}\s*([^\]]+?)\s*\]{1,2}")
@@ -38,7 +38,7 @@ def _host(text: str) -> str:
 
 
 def _window(text: str) -> str:
-    parse_window(text)
+    read_time_window(text)
     return text
 
 

@@ -17,7 +17,7 @@ from flexiscan.model.plan import Skip, Task
 from flexiscan.model.profile import Profile, RuleEntry
 from flexiscan.model.target import Depth, Scope, Target
 from flexiscan.policy.controls import Beat, beats_of, obstacle
-from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject
+from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject, accepted_ports
 from flexiscan.policy.selection import Selection
 
 VERDICT_OF: Mapping[Outcome, Verdict] = {
@@ -118,22 +118,7 @@ class Evaluator:
     def _ground(self) -> Ground:
         evidence = self.evidence
         usable = self._usable_addresses()
-        accepted = {
-            address.address: tuple(
-                sorted(
-                    {
-                        seen.task.port
-                        for seen in self.seen.values()
-                        if seen.task.address == address.address
-                        and seen.task.port is not None
-                        and seen.task.role != "tcp-canary"
-                        and seen.fact.kind == "tcp"
-                        and seen.fact.connect == "accepted"
-                    }
-                )
-            )
-            for address in usable
-        }
+        accepted = accepted_ports(usable, self.seen.values())
         return Ground(evidence.target, evidence.scope, self.profile, usable, evidence.depth, accepted)
 
     def _judge(self, rule: Rule, entry: RuleEntry, subject: Subject) -> Finding:

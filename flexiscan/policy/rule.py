@@ -131,6 +131,18 @@ class Rule:
     (no such port is declared) or "depth" (only at a greater depth)."""
 
 
+def accepted_ports(addresses: Iterable[TargetAddress], facts: Iterable[Seen]) -> dict[str, tuple[int, ...]]:
+    """TCP ports that accepted a connection, by address, canaries left out."""
+    found: dict[str, set[int]] = {address.address: set() for address in addresses}
+    for seen in facts:
+        task, fact = seen.task, seen.fact
+        if task.role == "tcp-canary" or task.address not in found or task.port is None:
+            continue
+        if fact.kind == "tcp" and fact.connect == "accepted":
+            found[task.address].add(task.port)
+    return {address: tuple(sorted(ports)) for address, ports in found.items()}
+
+
 def each_address(ground: Ground) -> Iterable[Subject]:
     """Subjects for a rule that judges an address as a whole."""
     return [Subject(address=address.address) for address in ground.addresses]

@@ -9,9 +9,10 @@ from pydantic import Field, TypeAdapter
 
 from flexiscan.model.base import Frozen
 from flexiscan.model.endpoint import TargetAddress
+from flexiscan.model.facts import FamilyReach
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
-from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool, Vantage
+from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
 from flexiscan.model.target import Scope, Target
 
 
@@ -25,7 +26,6 @@ class RunStarted(Frozen):
     run: RunFacts
     authorisation: AuthorisationShown
     scope: Scope
-    vantage: Vantage
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     families: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4", "ipv6")
@@ -39,6 +39,8 @@ class TargetResolved(Frozen):
     event: Literal["target"] = "target"
     target: Target
     addresses: tuple[TargetAddress, ...]
+    reach: tuple[FamilyReach, ...] = ()
+    """What this machine can use of each family, towards this target."""
 
 
 class Planned(Frozen):

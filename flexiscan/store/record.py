@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from flexiscan.errors import RecordError
 from flexiscan.model.endpoint import TargetAddress
+from flexiscan.model.facts import FamilyReach
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Skip, Task
 from flexiscan.model.target import Target
@@ -79,6 +80,7 @@ class HostRecord:
 
     target: Target
     addresses: tuple[TargetAddress, ...] = ()
+    reach: tuple[FamilyReach, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)
     skips: list[Skip] = field(default_factory=list)
     observations: dict[str, Observation] = field(default_factory=dict)
@@ -96,19 +98,26 @@ class Record:
         """Take in one event."""
         match event:
             case TargetResolved():
-                self.hosts[event.target.host].addresses = event.addresses
+                host = self._host(event.target.host)
+                host.addresses, host.reach = event.addresses, event.reach
             case Planned():
-                host = self.hosts[event.host]
+                host = self._host(event.host)
                 host.tasks.update((task.id, task) for task in event.plan.tasks)
                 host.skips.extend(event.plan.skips)
             case TasksAdded():
-                self.hosts[event.host].tasks.update((task.id, task) for task in event.tasks)
+                self._host(event.host).tasks.update((task.id, task) for task in event.tasks)
             case Observed():
-                self.hosts[event.host].observations[event.observation.id] = event.observation
+                self._host(event.host).observations[event.observation.id] = event.observation
             case RunEnded():
                 self.end = event
             case RunStarted():
                 raise RecordError("the record holds two runs", "it was put together by hand: use one run a file")
+
+    def _host(self, name: str) -> HostRecord:
+        try:
+            return self.hosts[name]
+        except KeyError:
+            raise RecordError(f"the record speaks of {name!r}, which its scope does not name") from None
 
 
 def new_record(start: RunStarted) -> Record:

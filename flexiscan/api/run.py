@@ -1,0 +1,147 @@
+"""One execution of a request: its identity, its first checks, its wall, and which tasks its rules need."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flexiscan.api.request import ScanRequest
+from flexiscan.engine.runtime import Journal, Runtime
+from flexiscan.engine.scan_host import Wanted, WantedIn
+from flexiscan.errors import ScopeRefused, UsageError
+from flexiscan.identity import tool_version, user_agent
+from flexiscan.model.endpoint import TargetAddress
+from flexiscan.model.observation import Observation
+from flexiscan.model.plan import Task
+from flexiscan.model.profile import Profile
+from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
+from flexiscan.model.target import Target
+from flexiscan.net.clock import Clock
+from flexiscan.net.pace import Pace
+from flexiscan.net.time_window import read_time_window
+from flexiscan.net.wall import Opening, ScopeWall, open_dns_server, open_target
+from flexiscan.policy.dns.address_class import is_public
+from flexiscan.policy.evaluate import facts_of
+from flexiscan.policy.profile import load_profile
+from flexiscan.policy.rule import Ground, accepted_ports
+from flexiscan.policy.rules import RULES
+from flexiscan.policy.selection import Selection, wanted_tasks
+from flexiscan.store.events import RunStarted
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is fixed for a whole run."""
+
+    request: ScanRequest
+    clock: Clock
+    profile: Profile
+    start: RunStarted
+
+    @staticmethod
+    def begin(request: ScanRequest, clock: Clock) -> Run:
+        """Check what must be refused before anything is sent. Raises UsageError or ScopeRefused."""
+        profile = load_profile()
+        _check(request, profile, clock)
+        now = clock.now()
+        run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        facts = RunFacts(
+            id=run_id,
+            started=now,
+            depth=request.depth,
+            seed=secrets.randbits(32) if request.seed is None else request.seed,
+            pace=request.scope.rates.model_dump(),
+        )
+        authorisation = request.scope.authorisation.model_dump()
+        trust = {"ca_bundle_pem": request.ca_bundle_pem, "ca_bundle_name": request.ca_bundle_name}
+        start = RunStarted(
+            tool=Tool(version=tool_version()),
+            guide=Guide(title=profile.guide_title, release=profile.guide_release),
+            run=facts,
+            authorisation=AuthorisationShown(**authorisation, scope_sha256=request.scope_sha256),
+            scope=request.scope,
+            only=request.only,
+            skip=request.skip,
+            families=request.families,
+            judge_options=trust if request.ca_bundle_pem is not None else {},
+        )
+        return Run(request, clock, profile, start)
+
+    def runtime(self, pace: Pace, journal: Journal) -> Runtime:
+        """What the tasks of a host share; its wall is open for the resolvers alone."""
+        return Runtime(
+            run_id=self.start.run.id,
+            user_agent=user_agent(self.start.run.id),
+            seed=self.start.run.seed,
+            clock=self.clock,
+            pace=pace,
+            wall=self._wall(),
+            journal=journal,
+        )
+
+    def wall_for(self, target: Target, addresses: tuple[TargetAddress, ...]) -> ScopeWall:
+        """The wall once the addresses are known: open for them too, inside the agreed window."""
+        holes = [hole for a in addresses for hole in open_target(a.address, window=target.window)]
+        return self._wall(*holes)
+
+    def is_public(self, address: str) -> bool:
+        """Whether an address counts as public in this run."""
+        return is_public(address, self.request.scope.assume_public)
+
+    def options(self) -> dict[str, Any]:
+        """Run options that the plans of probes may read."""
+        return {
+            "resolvers": self.request.resolvers,
+            "second_opinion": self.request.second_opinion,
+            "excluded_ports": self.request.scope.exclude_ports,
+            "run_id": self.start.run.id,
+        }
+
+    def wanted_in(self, target: Target) -> WantedIn:
+        """Which tasks the selected rules need: nothing else is sent."""
+        selection = Selection(self.request.only, self.request.skip)
+
+        def wanted_in(
+            usable: tuple[TargetAddress, ...], tasks: Mapping[str, Task], seen: Mapping[str, Observation]
+        ) -> Wanted:
+            if not selection.only and not selection.skip:
+                return lambda _: True
+            ports = accepted_ports(usable, facts_of(tasks, seen).values())
+            ground = Ground(target, self.request.scope, self.profile, usable, self.request.depth, ports)
+            return wanted_tasks(RULES, selection, ground).includes
+
+        return wanted_in
+
+    def _wall(self, *openings: Opening) -> ScopeWall:
+        scope = self.request.scope
+        resolvers = [hole for server in self.request.resolvers for hole in _resolver_openings(server)]
+        return ScopeWall(
+            [*resolvers, *openings],
+            exclude_networks=scope.exclude_networks,
+            exclude_ports=scope.exclude_ports,
+            clock=self.clock,
+        )
+
+
+def _resolver_openings(server: str) -> tuple[Opening, Opening]:
+    address, _, port = server.rpartition("#")
+    return open_dns_server(address.strip("[]"), port=int(port))
+
+
+def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
+    known = [entry.id for entry in profile.rules]
+    unmatched = Selection(request.only, request.skip).unmatched(known)
+    if unmatched:
+        raise UsageError(f"no rule matches {', '.join(unmatched)}", "see: flexiscan rules")
+    for attestation in request.scope.attestations:
+        if attestation.rule not in known:
+            raise UsageError(
+                f"the scope file attests {attestation.rule!r}, which is no rule", "see: flexiscan rules"
+            )
+    for target in request.scope.targets:
+        if target.window and not read_time_window(target.window).contains(clock.now()):
+            raise ScopeRefused(
+                f"{target.host}: it is now outside the agreed window {target.window}", "scan inside the window"
+            )

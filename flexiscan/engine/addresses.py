@@ -1,0 +1,69 @@
+"""Which addresses a target has, and which of them may be looked at. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Sequence
+
+from flexiscan.host_name import LOOPBACK_NAME, is_address, is_loopback
+from flexiscan.model.dns_answer import addresses_of
+from flexiscan.model.endpoint import AddressState, Family, TargetAddress, family_of
+from flexiscan.model.facts_dns import DnsReply
+from flexiscan.model.target import Scope, Target
+
+IsPublic = Callable[[str], bool]
+
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
+"""What `localhost` means without asking anybody (RFC 6761 6.3)."""
+
+
+def needs_dns(host: str) -> bool:
+    """Whether a name server has to be asked for the addresses of a host."""
+    return not is_address(host) and host != LOOPBACK_NAME
+
+
+def target_addresses(
+    target: Target, scope: Scope, replies: Sequence[DnsReply], is_public: IsPublic
+) -> tuple[TargetAddress, ...]:
+    """Every address of the target with its state: what DNS gives, and the declared origins. None is picked."""
+    if not needs_dns(target.host):
+        named: Iterable[str] = LOOPBACK_ADDRESSES if target.host == LOOPBACK_NAME else (target.host,)
+    else:
+        named = addresses_of(target.host, replies)
+    found = {
+        address: TargetAddress(
+            address=address, family=family_of(address), state=_state(address, target, scope, is_public)
+        )
+        for address in named
+    }
+    for origin in target.origins:
+        state: AddressState = "excluded" if _is_excluded(origin, scope) else "in-scope"
+        found.setdefault(origin, TargetAddress(address=origin, family=family_of(origin), state=state, origin=True))
+    return tuple(sorted(found.values(), key=lambda entry: (entry.family, entry.origin, entry.address)))
+
+
+def names_known(target: Target, replies: Sequence[DnsReply]) -> dict[Family, bool]:
+    """Whether a name server gave a definite answer, be it "none", for each family."""
+    if not needs_dns(target.host):
+        return {"ipv4": True, "ipv6": True}
+    definite = {
+        reply.rdtype
+        for reply in replies
+        if reply.outcome == "answer" and reply.rcode in ("NOERROR", "NXDOMAIN") and reply.name == target.host
+    }
+    return {"ipv4": "A" in definite, "ipv6": "AAAA" in definite}
+
+
+def _state(address: str, target: Target, scope: Scope, is_public: IsPublic) -> AddressState:
+    if _is_excluded(address, scope):
+        return "excluded"
+    if target.addresses:
+        return "in-scope" if address in target.addresses else "not-authorised"
+    if is_loopback(target.host) or is_public(address):
+        return "in-scope"
+    return "not-public"
+
+
+def _is_excluded(address: str, scope: Scope) -> bool:
+    parsed = ipaddress.ip_address(address)
+    return any(parsed in ipaddress.ip_network(network) for network in scope.exclude_networks)
