@@ -1,0 +1,199 @@
+"""The media sweep against scripted networks: drop, reject, open, limits, media, echo, lost canaries."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from flexiscan.model.facts import RtpSweep
+from flexiscan.model.plan import Task
+from flexiscan.sdk import CannotLook
+from flexiscan_probes import rtp
+from tests.probes.twin import Network, TwinContext, datagram, port_unreachable, prohibited
+
+ADDRESSES = ["192.0.2.10", "2001:db8:2::10"]
+FIREWALL = "198.51.100.1"
+FIRST, LAST = 40000, 50000
+
+
+def task(address: str, seed: int = 11) -> Task:
+    return Task(
+        id=f"rtp/{address}",
+        probe="rtp",
+        host="flexi.example.test",
+        role="rtp-sweep",
+        address=address,
+        transport="udp",
+        params={"first_port": FIRST, "last_port": LAST, "taken": [5060, 50797], "sample": 500, "seed": seed},
+        lane="udp",
+    )
+
+
+async def sweep(network: Network, address: str = ADDRESSES[0], seed: int = 11) -> tuple[RtpSweep, TwinContext]:
+    ctx = TwinContext(network=network)
+    fact = await rtp.observe(ctx, task(address, seed))
+    assert ctx.ports[0].closed
+    return fact, ctx
+
+
+def in_range(port: int) -> bool:
+    return FIRST <= port <= LAST
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_a_drop_rule_is_two_passes_of_silence(address: str):
+    fact, ctx = await sweep(lambda *_: (), address)
+    assert (fact.ports_asked, fact.silent, fact.passes) == (500, 500, 2)
+    assert fact.datagrams == 2 * 500 + 2 * 8 == len(ctx.ports[0].sent)
+    assert [canary.reply for canary in fact.canaries] == ["silence"] * 8
+    assert fact.canaries_after == ()
+    assert (fact.icmp, fact.data_ports, fact.media, fact.stopped) == ((), (), (), "")
+
+
+async def test_edges_come_first_and_every_datagram_is_the_same_receiver_report():
+    fact, ctx = await sweep(lambda *_: ())
+    asked = ctx.ports[0].ports_asked()
+    sampled = [port for port in asked if in_range(port)]
+    assert sampled[:4] == [FIRST, FIRST + 1, LAST - 1, LAST]
+    assert {payload.hex() for _, _, payload in ctx.ports[0].sent} == {fact.payload_hex}
+    assert fact.payload_hex.startswith("80c90001")
+    assert len(fact.payload_hex) == 16
+    assert set(Counter(sampled).values()) == {2}
+    canaries = {canary.port for canary in fact.canaries}
+    assert {FIRST - 1, LAST + 1} <= canaries
+    assert not canaries & {5060, 50797}
+    assert not any(in_range(port) for port in canaries)
+
+
+async def test_the_same_seed_asks_the_same_ports_in_the_same_order():
+    _, one = await sweep(lambda *_: (), seed=5)
+    _, two = await sweep(lambda *_: (), seed=5)
+    _, other = await sweep(lambda *_: (), seed=6)
+    assert one.ports[0].sent == two.ports[0].sent
+    assert one.ports[0].ports_asked() != other.ports[0].ports_asked()
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_an_unprotected_host_answers_for_itself(address: str):
+    fact, _ = await sweep(lambda _, port, __: [(0.01, port_unreachable(address, port))], address)
+    assert fact.silent == 0
+    assert fact.passes == 1
+    assert [(tally.icmp.offender, len(tally.ports)) for tally in fact.icmp] == [(address, 500)]
+    assert {canary.reply for canary in fact.canaries} == {"icmp"}
+    assert {canary.reply for canary in fact.canaries_after} == {"icmp"}
+
+
+async def test_an_icmp_limit_shows_as_a_few_answers_and_much_silence():
+    """Linux on IPv4: six at once, then one a second."""
+    tokens, last_s = 6.0, 1000.0
+
+    def network(_: bytes, port: int, now_s: float):
+        nonlocal tokens, last_s
+        tokens, last_s = min(6.0, tokens + now_s - last_s), now_s
+        if tokens < 1:
+            return []
+        tokens -= 1
+        return [(0.01, port_unreachable(ADDRESSES[0], port))]
+
+    fact, _ = await sweep(network)
+    assert 6 <= 500 - fact.silent <= 20
+    assert fact.passes == 2
+    assert {FIRST, FIRST + 1, LAST - 1, LAST} <= set(fact.icmp[0].ports)
+
+
+async def test_a_reject_rule_with_one_silent_hole_asks_the_hole_three_times():
+    def network(_: bytes, port: int, __: float):
+        return [] if port == LAST else [(0.01, prohibited(ADDRESSES[0], port, offender=FIREWALL))]
+
+    fact, ctx = await sweep(network)
+    assert (fact.silent, fact.passes) == (1, 3)
+    assert ctx.ports[0].ports_asked().count(LAST) == 3
+    assert {canary.reply for canary in fact.canaries_after} == {"icmp"}
+
+
+async def test_canaries_that_fall_silent_after_a_block_are_told():
+    seen = 0
+
+    def network(_: bytes, port: int, __: float):
+        nonlocal seen
+        seen += 1
+        return [] if seen > 100 else [(0.01, prohibited(ADDRESSES[0], port, offender=FIREWALL))]
+
+    fact, _ = await sweep(network)
+    assert {canary.reply for canary in fact.canaries} == {"icmp"}
+    assert {canary.reply for canary in fact.canaries_after} == {"silence"}
+    assert fact.silent > 300
+
+
+async def test_the_first_media_packet_stops_everything_and_its_content_is_not_kept():
+    voice = bytes.fromhex("8008000700000050cafebabe") + b"voice of a person"
+
+    def network(_: bytes, port: int, __: float):
+        return [(0.001 * n, datagram(ADDRESSES[0], port, voice)) for n in range(5)] if port == FIRST + 1 else []
+
+    fact, ctx = await sweep(network)
+    assert fact.stopped == "media-seen"
+    assert ctx.ports[0].ports_asked()[-1] == FIRST + 1
+    assert [(seen.port, seen.payload_type, seen.ssrc) for seen in fact.media] == [(FIRST + 1, 8, 0xCAFEBABE)]
+    assert fact.media[0].packets >= 1
+    assert b"voice".hex() not in fact.model_dump_json()
+    assert fact.data_ports == ()
+
+
+async def test_media_from_a_canary_stops_before_the_range_is_touched():
+    voice = bytes.fromhex("8000000700000050cafebabe") + bytes(160)
+    fact, ctx = await sweep(lambda _, port, __: [(0.01, datagram(ADDRESSES[0], port, voice))])
+    assert fact.stopped == "media-seen"
+    assert len(ctx.ports[0].sent) == 1
+    assert fact.ports_asked == 0
+
+
+async def test_an_echo_of_our_report_is_data_and_no_media():
+    def network(payload: bytes, port: int, _: float):
+        return [(0.01, datagram(ADDRESSES[0], port, payload))] if port == LAST else []
+
+    fact, _ = await sweep(network)
+    assert fact.data_ports == (LAST,)
+    assert (fact.media, fact.stopped) == ((), "")
+
+
+async def test_strangers_and_forged_errors_say_nothing():
+    def network(_: bytes, port: int, __: float):
+        return [
+            (0.01, datagram("203.0.113.9", port, b"\x80\x00hello")),
+            (0.01, port_unreachable(ADDRESSES[0], port, quoted=b"\x00other")),
+            (0.01, port_unreachable(ADDRESSES[0], 1)),
+        ]
+
+    fact, _ = await sweep(network)
+    assert (fact.silent, fact.icmp, fact.media) == (500, (), ())
+
+
+async def test_refused_half_way_keeps_what_was_seen():
+    sent = 0
+
+    def network(_: bytes, port: int, __: float):
+        nonlocal sent
+        sent += 1
+        if sent > 60:
+            raise CannotLook("no-privilege", "operation not permitted")
+        return [(0.001, port_unreachable(ADDRESSES[0], port))]
+
+    fact, _ = await sweep(network)
+    assert fact.stopped == "send-refused"
+    assert fact.icmp[0].icmp.offender == ADDRESSES[0]
+
+
+async def test_refused_before_anything_came_back_is_no_fact():
+    sent = 0
+
+    def network(*_: object):
+        nonlocal sent
+        sent += 1
+        if sent > 60:
+            raise CannotLook("no-route", "network is unreachable")
+        return ()
+
+    with pytest.raises(CannotLook):
+        await sweep(network)
