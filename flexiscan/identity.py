@@ -20,7 +20,7 @@ def tool_version() -> str:
 def user_agent(run_id: str) -> str:
     """User-Agent of every request: name, version, a page that explains, and the run.
 
-    The token/version form inside a comment passes proxies that refuse unknown products (research: Internet.nl #985).
+    The token/version form inside a comment passes proxies that refuse unknown products (Internet.nl issue 985).
     """
     url = os.environ.get("FLEXISCAN_URL", DEFAULT_URL)
     return f"Mozilla/5.0 (compatible; FlexiScan/{tool_version()}; +{url}; run={run_id})"

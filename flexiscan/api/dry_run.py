@@ -63,9 +63,7 @@ def estimate(request: ScanRequest, *, clock: Clock | None = None) -> Estimate:
 
 def _host(run: Run, specs: tuple[ProbeSpec, ...], target: Target) -> HostEstimate:
     known = target_addresses(target, run.request.scope, (), run.is_public)
-    declared = tuple(
-        TargetAddress(address=a, family=family_of(a)) for a in target.addresses if needs_dns(target.host)
-    )
+    declared = tuple(TargetAddress(address=a, family=family_of(a)) for a in target.addresses if needs_dns(target.host))
     certain = tuple(a for a in (*known, *declared) if a.state == "in-scope")
     assumed = certain or tuple(TargetAddress(address=a, family=family_of(a)) for a in STAND_INS)
     usable = tuple(a for a in assumed if a.family in run.request.families)

@@ -90,8 +90,7 @@ def _target_result(record: Record, host: HostRecord, interrupted: bool) -> Targe
     return TargetResult(
         host=host.target.host,
         endpoints=tuple(
-            EndpointShown(address=a.address, family=a.family, state=a.state, origin=a.origin)
-            for a in host.addresses
+            EndpointShown(address=a.address, family=a.family, state=a.state, origin=a.origin) for a in host.addresses
         ),
         findings=findings,
         observations=tuple(host.observations.values()),

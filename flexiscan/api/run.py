@@ -137,9 +137,7 @@ def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
         raise UsageError(f"no rule matches {', '.join(unmatched)}", "see: flexiscan rules")
     for attestation in request.scope.attestations:
         if attestation.rule not in known:
-            raise UsageError(
-                f"the scope file attests {attestation.rule!r}, which is no rule", "see: flexiscan rules"
-            )
+            raise UsageError(f"the scope file attests {attestation.rule!r}, which is no rule", "see: flexiscan rules")
     for target in request.scope.targets:
         if target.window and not read_time_window(target.window).contains(clock.now()):
             raise ScopeRefused(

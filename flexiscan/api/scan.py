@@ -68,7 +68,7 @@ def _first(group: BaseExceptionGroup[FlexiScanError]) -> FlexiScanError:
 
 async def _scan_hosts(run: Run, specs: tuple[ProbeSpec, ...], write: Callable[[Event], None], watch: Watch) -> None:
     places = asyncio.Semaphore(HOSTS_AT_ONCE)
-    pace = Pace(run.request.scope.rates)
+    pace = Pace(run.request.scope.rates, run.clock)
 
     async def scan_one(target: Target) -> None:
         async with places:

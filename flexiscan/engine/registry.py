@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from flexiscan.errors import PluginError
+from flexiscan.model.profile import RuleEntry
 from flexiscan.model.renderer import RendererSpec
 from flexiscan.sdk import ProbeSpec
 
 PROBE_GROUP = "flexiscan.probes"
 REPORT_GROUP = "flexiscan.reports"
+EXPLAIN_GROUP = "flexiscan.explain"
 DISTRIBUTION = "flexiscan"
+
+Explainer = Callable[[RuleEntry, Mapping[str, str], Sequence[str], str], str]
+"""Rule, results with their outcomes, guide lines, language -> text."""
 
 Spec = TypeVar("Spec", ProbeSpec, RendererSpec)
 
@@ -34,14 +40,24 @@ def format_names() -> tuple[str, ...]:
     return tuple(entry.name for entry in _entries(REPORT_GROUP))
 
 
+def load_explainer() -> Explainer:
+    """What tells a rule in words. Raises PluginError."""
+    entries = _entries(EXPLAIN_GROUP)
+    try:
+        explainer = entries[0].load()
+    except Exception as error:
+        raise PluginError(f"{EXPLAIN_GROUP} entry {entries[0].value} is broken: {error}") from error
+    if not callable(explainer):
+        raise PluginError(f"{EXPLAIN_GROUP} entry {entries[0].value} cannot be called")
+    return cast(Explainer, explainer)
+
+
 def _entries(group: str) -> list[metadata.EntryPoint]:
     """Entry points of this distribution alone: a foreign package cannot add a probe unseen."""
     try:
         distribution = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError as error:
-        raise PluginError(
-            "flexiscan is not installed, so its probes cannot be found", "run: pip install ."
-        ) from error
+        raise PluginError("flexiscan is not installed, so its probes cannot be found", "run: pip install .") from error
     entries = [entry for entry in distribution.entry_points if entry.group == group]
     if not entries:
         raise PluginError(f"no entry point of group {group!r} is registered", "reinstall: pip install .")

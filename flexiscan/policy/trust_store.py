@@ -11,7 +11,7 @@ import certifi
 
 
 def trust_options(judge_options: Mapping[str, Any]) -> dict[str, Any]:
-    """Judgement parameters: `trust_anchors_pem`, `trust_store` (its name) and `private_trust` (True for a user's)."""
+    """Judgement parameters: `trust_anchors_pem`, `trust_store` (its name) `private_trust` (True for a user's own)."""
     given = judge_options.get("ca_bundle_pem")
     if given:
         name = judge_options.get("ca_bundle_name") or "given with --ca-bundle"
