@@ -133,9 +133,10 @@ def suites_for(version: TlsVersion) -> tuple[int, ...]:
 
 @cache
 def chunks_for(version: TlsVersion) -> tuple[tuple[int, ...], ...]:
-    """The suites of a version cut into lists of at most 64, commonest first."""
+    """The suites of a version cut into lists of at most 63, commonest first: one place is left for a signal."""
     suites = suites_for(version)
-    return tuple(suites[i : i + MAX_SUITES_PER_HELLO] for i in range(0, len(suites), MAX_SUITES_PER_HELLO))
+    size = MAX_SUITES_PER_HELLO - 1
+    return tuple(suites[i : i + size] for i in range(0, len(suites), size))
 
 
 def _commonness(suite: Suite) -> tuple[int, int, int]:
