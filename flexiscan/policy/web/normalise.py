@@ -1,0 +1,67 @@
+"""Takes out of a page what changes from answer to answer, so that two answers of one kind compare as equal.
+
+Removed: the echoed request path, markup noise, dates, GUIDs, nonces, __VIEWSTATE, long tokens, numbers.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from urllib.parse import quote, unquote
+
+_HIDDEN_STATE = re.compile(
+    r"<input\b[^>]{0,200}\bname\s*=\s*[\"']?(?:__\w{3,40}|csrf\w*|_token|authenticity_token|nonce)\b[^>]*>",
+    re.IGNORECASE,
+)
+_NONCE = re.compile(r"\b(?:nonce|integrity|data-rid|data-request-id)\s*=\s*[\"'][^\"']{0,200}[\"']", re.IGNORECASE)
+_GUID = re.compile(r"\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
+_DATE_WORDS = re.compile(
+    r"\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b"
+    r"|\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sep(?:t(?:ember)?)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b|\b(?:am|pm|gmt|utc|cest|cet)\b",
+    re.IGNORECASE,
+)
+_LONG_HEX = re.compile(r"\b[0-9a-f]{8,}\b", re.IGNORECASE)
+_LONG_TOKEN = re.compile(r"(?=[A-Za-z0-9+/_=-]{0,200}[0-9])[A-Za-z0-9+/_=-]{20,}")
+_NUMBER = re.compile(r"[0-9]+")
+_WORD = re.compile(r"[^\W_]+|[<>=/]+", re.UNICODE)
+_TITLE = re.compile(r"<title[^>]{0,200}>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
+
+_ECHO_MIN_CHARS = 3
+"""Shorter path segments are not taken out: they would take ordinary words with them."""
+
+
+def title_of(text: str) -> str:
+    """The page title, blanks folded; "" when there is none."""
+    found = _TITLE.search(text)
+    return " ".join(html.unescape(found[1]).split()) if found else ""
+
+
+def without_echo(text: str, target: str) -> str:
+    """The text with the request target, its path and its segments taken out, in every spelling a page may use."""
+    path = target.partition("?")[0]
+    pieces = {target, path}
+    for piece in re.split(r"[/?&=;.\\]", unquote(target)):
+        pieces.add(piece)
+    spellings: set[str] = set()
+    for piece in pieces:
+        plain = unquote(piece)
+        spellings.update((piece, plain, html.escape(plain), quote(plain), plain.replace("/", "\\")))
+        spellings.add(piece[::-1])
+    wanted = sorted((s for s in spellings if len(s) >= _ECHO_MIN_CHARS), key=len, reverse=True)
+    if not wanted:
+        return text
+    return re.sub("|".join(re.escape(s) for s in wanted), " ~ ", text, flags=re.IGNORECASE)
+
+
+def words_of(text: str, target: str) -> tuple[str, ...]:
+    """The stable words of a page, in order."""
+    stable = _HIDDEN_STATE.sub(" ", text)
+    stable = _NONCE.sub(" ", stable)
+    stable = without_echo(stable, target)
+    stable = _GUID.sub(" # ", stable)
+    stable = _LONG_HEX.sub(" # ", stable)
+    stable = _LONG_TOKEN.sub(" # ", stable)
+    stable = _DATE_WORDS.sub(" # ", stable)
+    stable = _NUMBER.sub(" # ", stable)
+    return tuple(word.lower() for word in _WORD.findall(stable))
