@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import click
 
@@ -16,6 +17,8 @@ Examples:
   flexiscan judge RECORD --format text=-
   flexiscan explain web.admin-unreachable
 """
+
+INTERNAL = 5
 
 COMMANDS = {
     "scan": "flexiscan.cli.scan:scan",
@@ -84,5 +87,9 @@ def main() -> None:
         code = 130
     except BrokenPipeError:
         sys.stderr.close()
-        code = 5
+        code = INTERNAL
+    except Exception:  # noqa: BLE001 - exit code 1 means "a failure was found", so a defect of ours must not give it
+        traceback.print_exc()
+        click.echo("flexiscan: internal error, see above; what was recorded is kept", err=True)
+        code = INTERNAL
     sys.exit(code if isinstance(code, int) else 0)
