@@ -17,6 +17,8 @@ CONNECT_TIMEOUT_S: Final = 4.5
 CONNECT_ATTEMPTS: Final = 2
 """Silence is believed only when a second connection meets it too."""
 CANARIES: Final = 3
+CANARY_QUESTION: Final = "http"
+"""What a captive portal or a transparent proxy would answer on every port."""
 MAX_READ_BYTES: Final = 16384
 _DEADLINE_S: Final = CONNECT_TIMEOUT_S * CONNECT_ATTEMPTS + BANNER_WAIT_S + 2 * ANSWER_WAIT_S + 5.0
 
@@ -30,14 +32,14 @@ def plan(view: PlanView) -> Iterable[Draft]:
         questions = tcp_questions(view.profile, view.target)
         drafts += [_draft("tcp", address.address, port, question) for port, question in questions.items()]
         canaries = pick_canary_ports(view, address.address, CANARIES, "tcp-canary")
-        drafts += [_draft("tcp-canary", address.address, port, "") for port in canaries]
+        drafts += [_draft("tcp-canary", address.address, port, CANARY_QUESTION) for port in canaries]
     return drafts
 
 
 def _draft(role: str, address: str, port: int, question: str) -> Draft:
     return Draft(
         role=role,
-        name=question or "canary",
+        name=question,
         address=address,
         transport="tcp",
         port=port,
@@ -49,7 +51,7 @@ def _draft(role: str, address: str, port: int, question: str) -> Draft:
 
 
 async def observe(ctx: Context, task: Task) -> TcpExchange:
-    """Connect to the task's port; put the task's question, if it has one, and note what came back."""
+    """Connect to the task's port, put the task's question, and note what came back."""
     if task.address is None or task.port is None:
         raise ValueError(f"task {task.id} names no address and port")
     link = await ctx.connect(task.address, task.port, timeout_s=CONNECT_TIMEOUT_S, attempts=CONNECT_ATTEMPTS)
@@ -57,8 +59,6 @@ async def observe(ctx: Context, task: Task) -> TcpExchange:
         return TcpExchange(connect=link.outcome, icmp=link.icmp, attempts=link.attempts, waited_s=link.waited_s)
     async with link:
         question = str(task.params["question"])
-        if not question:
-            return TcpExchange(connect="accepted", attempts=link.attempts)
         asking = Asking(task.host, task.address, task.port, ctx.user_agent, ctx.random)
         return await _converse(ctx, link, dialogue_for(question, asking))
 

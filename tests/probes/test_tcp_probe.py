@@ -66,12 +66,6 @@ async def test_icmp_keeps_its_sender():
     assert fact.icmp == icmp
 
 
-async def test_a_canary_is_connected_and_dropped():
-    fact, link = await converse(says(on_accept=b"SSH-2.0-x\r\n"), "")
-    assert fact.reply == "not-asked"
-    assert link.sent == []
-
-
 @pytest.mark.parametrize(
     ("question", "answer", "service"),
     [
