@@ -16,6 +16,7 @@ above nearly all registered services, and clear of the default media range."""
 def pick_canary_ports(view: PlanView, address: str, count: int, purpose: str) -> tuple[int, ...]:
     """`count` ports of CANARY_RANGE that no row of the profile names; the same for the same seed and purpose."""
     taken = set(web_ports(view.target)) | set(view.target.mitai_ports)
+    taken.update(view.options.get("excluded_ports", ()))
     for row in view.profile.ports:
         taken.update(range(row.port, (row.last_port or row.port) + 1))
     free = [port for port in CANARY_RANGE if port not in taken]

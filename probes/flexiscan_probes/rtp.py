@@ -42,7 +42,8 @@ def plan(view: PlanView) -> Iterable[Draft]:
 
 
 def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
-    taken = sorted({other.port for other in view.profile.ports if other.transport == "udp"})
+    excluded = sorted(view.options.get("excluded_ports", ()))
+    taken = sorted({other.port for other in view.profile.ports if other.transport == "udp"} - {row.port})
     datagrams = PASSES * SAMPLE_PORTS + 2 * CANARY_TRIES * _CANARIES
     canary_s = CANARY_TRIES * (_CANARIES * CANARY_PAUSE_S + CANARY_WAIT_S)
     pps = int(view.options.get("udp_pps", _DEFAULT_PPS))
@@ -54,6 +55,7 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
         params={
             "first_port": row.port,
             "last_port": row.last_port,
+            "excluded": excluded,
             "taken": taken,
             "sample": SAMPLE_PORTS,
             "seed": random.Random(f"{view.seed}:rtp:{address}:{row.port}").getrandbits(32),
@@ -74,8 +76,9 @@ async def observe(ctx: Context, task: Task) -> RtpSweep:
     seed = int(task.params["seed"])
     chance = random.Random(seed)
     payload = rtcp.build_receiver_report(chance.getrandbits(32))
-    sample = sample_ports(first, last, int(task.params["sample"]), chance)
-    canaries = comparison_ports(first, last, task.params["taken"], chance)
+    excluded = frozenset(task.params["excluded"])
+    sample = sample_ports(first, last, int(task.params["sample"]), excluded, chance)
+    canaries = comparison_ports(first, last, excluded.union(task.params["taken"]), chance)
     began_s = ctx.monotonic()
     async with ctx.datagrams(task.address) as link:
         run = _Run(RangeSweep(ctx, link, payload), sample, canaries, chance, REFILL_S[family_of(task.address)])

@@ -11,11 +11,13 @@ _BELOW: Final = range(20000, LAST_PORT + 1)
 _CANARIES_PER_SIDE: Final = 3
 
 
-def sample_ports(first: int, last: int, count: int, chance: random.Random) -> tuple[int, ...]:
+def sample_ports(
+    first: int, last: int, count: int, excluded: Collection[int], chance: random.Random
+) -> tuple[int, ...]:
     """At most `count` ports of first..last: two at each edge first, where ranges are mistyped, then by chance."""
-    edges = [port for port in dict.fromkeys((first, first + 1, last - 1, last)) if first <= port <= last]
-    inner = [port for port in range(first, last + 1) if port not in edges]
-    edges = edges[:count]
+    allowed = [port for port in range(first, last + 1) if port not in excluded]
+    edges = [port for port in dict.fromkeys((first, first + 1, last - 1, last)) if port in allowed][:count]
+    inner = [port for port in allowed if port not in edges]
     return tuple(edges + chance.sample(inner, min(count - len(edges), len(inner))))
 
 

@@ -46,9 +46,7 @@ def test_names_are_unique_and_every_address_gets_the_same_questions():
     keys = [(d.role, d.address, d.transport, d.port, d.name) for d in everything]
     assert not [key for key, times in Counter(keys).items() if times > 1]
     asked = {
-        address: {
-            (d.transport, d.port, d.name) for d in everything if d.address == address and "canary" not in d.role
-        }
+        address: {(d.transport, d.port, d.name) for d in everything if d.address == address and "canary" not in d.role}
         for address in ADDRESSES
     }
     assert asked[ADDRESSES[0]] == asked[ADDRESSES[1]] == asked[ADDRESSES[2]]

@@ -25,7 +25,14 @@ def task(address: str, seed: int = 11) -> Task:
         role="rtp-sweep",
         address=address,
         transport="udp",
-        params={"first_port": FIRST, "last_port": LAST, "taken": [5060, 50797], "sample": 500, "seed": seed},
+        params={
+            "first_port": FIRST,
+            "last_port": LAST,
+            "excluded": [40010],
+            "taken": [5060, 50797],
+            "sample": 500,
+            "seed": seed,
+        },
         lane="udp",
     )
 
