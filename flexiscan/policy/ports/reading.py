@@ -1,0 +1,214 @@
+"""What one port did, read against the canaries of its address (DESIGN 5, "What a verdict means")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, Final
+
+from flexiscan.model.facts import TcpExchange, UdpExchange
+from flexiscan.model.finding import Confidence
+from flexiscan.model.icmp import IcmpError
+from flexiscan.policy.rule import Outcome, Seen
+
+PORT_RESULTS: Final[Mapping[str, Outcome]] = {
+    "open-confirmed": "violated",
+    "open": "violated",
+    "open-or-filtered": "violated",
+    "closed-unfiltered": "holds",
+    "filtered": "holds",
+    "no-exposure-seen": "cannot-tell",
+    "everything-answers": "cannot-tell",
+    "canaries-disagree": "cannot-tell",
+    "path-error": "cannot-tell",
+    "not-looked-at": "cannot-tell",
+    "excluded": "cannot-tell",
+}
+
+_ANSWERING: Final[Mapping[str, frozenset[str]]] = {
+    "giop": frozenset({"giop"}),
+    "http": frozenset({"http", "ctstack-config"}),
+    "netbios": frozenset({"netbios"}),
+    "rdp": frozenset({"rdp"}),
+    "sip": frozenset({"sip"}),
+    "smb": frozenset({"smb"}),
+    "snmp": frozenset({"snmp"}),
+    "sql-browser": frozenset({"sql-browser"}),
+    "tds": frozenset({"tds"}),
+    "tftp": frozenset({"tftp"}),
+    "tls": frozenset({"tls"}),
+}
+"""Which services confirm a question; a question that is not here (banner, one-byte) has no protocol of its own."""
+
+_REJECTED: Final = frozenset({"port-unreachable", "prohibited", "protocol-unreachable"})
+
+_PROVIDER_FILTERED: Final = frozenset({135, 137, 138, 139, 445, 1433, 1434})
+"""Ports that access providers block in either direction (published lists of several): silence may be theirs."""
+
+_CANARIES_FOR_PROOF: Final = 2
+"""One canary may have met a real service by chance; two have not."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortReading:
+    """A result of PORT_RESULTS, how sure, and what it rests on."""
+
+    result: str
+    because: tuple[Seen, ...]
+    confidence: Confidence = "firm"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rests_on_absence: bool = False
+    """Whether the result would be another one if an answer had been lost."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody spoke on the port."""
+        return self.result in ("open", "open-confirmed")
+
+
+def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortReading:
+    """The state of a TCP port. `canaries`: connects to ports of the same address that nobody uses."""
+    match fact.connect:
+        case "accepted":
+            return _read_accepted(seen, fact, canaries)
+        case "reset":
+            return PortReading("closed-unfiltered", (seen,), "confirmed")
+        case "icmp" if fact.icmp is not None:
+            return _read_icmp(seen, fact.icmp, by_host="filtered")
+        case "silence":
+            # A listener whose queue is full is silent too; where nobody else is, silence is a weaker sign.
+            alone = any(isinstance(c.fact, TcpExchange) and c.fact.connect == "reset" for c in canaries)
+            params = {"waited_s": round(fact.waited_s, 1), "tries": fact.attempts}
+            return _read_dropped(seen, params, weak=alone)
+    return PortReading("path-error", (seen,))
+
+
+def read_udp(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
+    """The state of a single UDP port. `canaries`: the same exchange with ports that nobody uses."""
+    match fact.reply:
+        case "data":
+            return _read_data(seen, fact, canaries)
+        case "icmp" if fact.icmp is not None:
+            return _read_icmp(seen, fact.icmp, by_host="closed-unfiltered")
+        case "silence":
+            return _read_silence(seen, fact, canaries)
+    return PortReading("path-error", (seen,))
+
+
+def is_confirmed(question: str, service: str | None) -> bool:
+    """Whether a recognised service is the one that was asked for (any, for a question without a protocol)."""
+    return service is not None and service in _ANSWERING.get(question, (service,))
+
+
+def icmp_params(icmp: IcmpError) -> dict[str, Any]:
+    """An ICMP error as parameters of a finding."""
+    return {
+        "icmp": icmp.meaning,
+        "icmp_type": icmp.icmp_type,
+        "icmp_code": icmp.code,
+        "offender": icmp.offender,
+    }
+
+
+def is_rejection(icmp: IcmpError) -> bool:
+    """Whether an error is an answer about the port, and not about the way there."""
+    return icmp.meaning in _REJECTED
+
+
+def same_address(one: str, other: str | None) -> bool:
+    """Whether two literal addresses are the same, however written."""
+    return other is not None and ip_address(one) == ip_address(other)
+
+
+def _question(seen: Seen) -> str:
+    return str(seen.task.params.get("question", ""))
+
+
+def _read_accepted(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortReading:
+    params = {"service": fact.service} if fact.service else {}
+    accepting = [c for c in canaries if isinstance(c.fact, TcpExchange) and c.fact.connect == "accepted"]
+    confidence: Confidence = "confirmed" if fact.reply == "data" else "firm"
+    return _read_spoken(seen, fact.service, accepting, len(canaries), params, confidence)
+
+
+def _read_spoken(
+    seen: Seen,
+    service: str | None,
+    answering: Sequence[Seen],
+    canaries: int,
+    params: Mapping[str, Any],
+    confidence: Confidence,
+) -> PortReading:
+    """Somebody spoke: the service, or something in between that speaks on every port alike?"""
+    alike = [c for c in answering if isinstance(c.fact, TcpExchange | UdpExchange) and c.fact.service == service]
+    if is_confirmed(_question(seen), service) and not _is_proof(alike, canaries):
+        return PortReading("open-confirmed", (seen,), "confirmed", params)
+    if _is_proof(answering, canaries):
+        return PortReading("everything-answers", (seen, *answering), params=params)
+    return PortReading("open", (seen,), confidence, params)
+
+
+def _is_proof(answering: Sequence[Seen], canaries: int) -> bool:
+    return len(answering) >= min(_CANARIES_FOR_PROOF, canaries) > 0
+
+
+def _read_data(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
+    params: dict[str, Any] = {"service": fact.service} if fact.service else {}
+    if fact.replied_from_port not in (None, seen.task.port):
+        params["replied_from_port"] = fact.replied_from_port
+    answering = [c for c in canaries if isinstance(c.fact, UdpExchange) and c.fact.reply == "data"]
+    return _read_spoken(seen, fact.service, answering, len(canaries), params, "confirmed")
+
+
+def _read_icmp(seen: Seen, icmp: IcmpError, *, by_host: str) -> PortReading:
+    params = icmp_params(icmp)
+    if not is_rejection(icmp):
+        return PortReading("path-error", (seen,), params=params)
+    if icmp.meaning == "port-unreachable" and same_address(icmp.offender, seen.task.address):
+        return PortReading(by_host, (seen,), "confirmed", params)
+    return PortReading("filtered", (seen,), "confirmed", params)
+
+
+def _read_dropped(seen: Seen, params: Mapping[str, Any], *, weak: bool) -> PortReading:
+    """Silence that is read as a filter."""
+    by_provider = seen.task.port in _PROVIDER_FILTERED
+    shown = {**params, "provider_may_filter": True} if by_provider else params
+    confidence: Confidence = "tentative" if by_provider or weak else "firm"
+    return PortReading("filtered", (seen,), confidence, shown, rests_on_absence=True)
+
+
+def _read_silence(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
+    """Silence of a UDP port means what the canaries asked just before and just after it did."""
+    neighbours = _neighbours(seen, canaries)
+    params = {"waited_s": round(fact.waited_s, 1), "tries": fact.tries}
+    if neighbours is None:
+        return PortReading("not-looked-at", (), params=params)
+    because = (seen, *neighbours)
+    states = [_canary_state(canary) for canary in neighbours]
+    if states == ["rejected", "rejected"]:
+        return PortReading("open-or-filtered", because, "tentative", params, rests_on_absence=True)
+    if states != ["silent", "silent"]:
+        return PortReading("canaries-disagree", because, params=params, rests_on_absence=True)
+    if _question(seen) not in _ANSWERING:
+        return PortReading("no-exposure-seen", because, "tentative", params, rests_on_absence=True)
+    dropped = _read_dropped(seen, params, weak=True)
+    return PortReading("filtered", because, dropped.confidence, dropped.params, rests_on_absence=True)
+
+
+def _neighbours(seen: Seen, canaries: Sequence[Seen]) -> tuple[Seen, Seen] | None:
+    """The last canary that ended before an exchange and the first that began after it."""
+    before = [canary for canary in canaries if canary.ended_s <= seen.started_s]
+    after = [canary for canary in canaries if canary.started_s >= seen.ended_s]
+    if not before or not after:
+        return None
+    return max(before, key=lambda canary: canary.ended_s), min(after, key=lambda canary: canary.started_s)
+
+
+def _canary_state(canary: Seen) -> str:
+    fact = canary.fact
+    if not isinstance(fact, UdpExchange) or fact.reply == "data":
+        return "answered"
+    if fact.reply == "silence":
+        return "silent"
+    return "rejected" if fact.icmp is not None and is_rejection(fact.icmp) else "unclear"
