@@ -1,0 +1,239 @@
+"""Rules about ports: what must not be reachable, and what must be where it is declared.
+
+Guide: table in the technical overview, "Secure Datatal CTStack", checklist 3. The rows are data of the profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from flexiscan.model.facts import RtpSweep, TcpExchange, UdpExchange
+from flexiscan.policy.ports.media_range import RANGE_RESULTS, read_sweep
+from flexiscan.policy.ports.reading import PORT_RESULTS, PortReading, read_tcp, read_udp
+from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject
+
+DECLARED_RESULTS: Final[Mapping[str, Outcome]] = {
+    **PORT_RESULTS,
+    "open-as-declared": "holds",
+    "open-in-clear": "holds",
+    "declared-not-open": "violated",
+    "accepted-unanswered": "cannot-tell",
+}
+
+TCP_NEEDS: Final = (Need("tcp"), Need("tcp-canary", at="address", optional=True))
+UDP_NEEDS: Final = (Need("udp"), Need("udp-canary", at="address"))
+BOTH_NEEDS: Final = (
+    Need("tcp", optional=True),
+    Need("tcp-canary", at="address", optional=True),
+    Need("udp", optional=True),
+    Need("udp-canary", at="address", optional=True),
+)
+
+Subjects = Callable[[Ground], Iterable[Subject]]
+
+
+def judge_closed(case: Case) -> Judgement:
+    """A port that nobody outside may reach."""
+    reading = read_port(case)
+    return _as_judgement(reading, PORT_RESULTS)
+
+
+def read_port(case: Case) -> PortReading:
+    """The state of the subject's port."""
+    tcp, udp = case.of("tcp"), case.of("udp")
+    if case.subject.transport == "tcp" and tcp and isinstance(tcp[0].fact, TcpExchange):
+        return read_tcp(tcp[0], tcp[0].fact, case.of("tcp-canary"))
+    if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
+        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"))
+    excluded = case.subject.port in case.scope.exclude_ports
+    return PortReading("excluded" if excluded else "not-looked-at", ())
+
+
+def judge_as_declared(case: Case) -> Judgement:
+    """A port that is open where the scope file declares it, and closed where it does not."""
+    reading = read_port(case)
+    if not _is_declared(case):
+        return _as_judgement(reading, DECLARED_RESULTS)
+    if reading.is_open:
+        return _open_as_declared(reading)
+    if _is_origin(case):
+        return _as_judgement(reading, DECLARED_RESULTS)
+    return _not_open(reading)
+
+
+def judge_web_reachable(case: Case) -> Judgement:
+    """The declared HTTPS port answers."""
+    reading = read_port(case)
+    if not reading.is_open:
+        return _not_open(reading)
+    if not reading.params.get("service"):
+        return Judgement("cannot-tell", "accepted-unanswered", reading.because)
+    return _open_as_declared(reading)
+
+
+def judge_media_range(case: Case) -> Judgement:
+    """The range of ports that carries voice."""
+    sweeps = [seen for seen in case.of("rtp-sweep") if isinstance(seen.fact, RtpSweep)]
+    if not sweeps or not isinstance(sweeps[0].fact, RtpSweep):
+        return Judgement("cannot-tell", "not-looked-at")
+    reading = read_sweep(sweeps[0], sweeps[0].fact)
+    judgement = _as_judgement(reading, RANGE_RESULTS)
+    if reading.result != "media-received":
+        return judgement
+    return Judgement(
+        judgement.outcome,
+        judgement.result,
+        judgement.because,
+        judgement.confidence,
+        severity="critical",  # live media left the site (DESIGN 5, severity)
+        params=judgement.params,
+    )
+
+
+def _as_judgement(reading: PortReading, results: Mapping[str, Outcome]) -> Judgement:
+    return Judgement(
+        results[reading.result],
+        reading.result,
+        reading.because,
+        reading.confidence,
+        params=reading.params,
+        rests_on_absence=reading.rests_on_absence,
+    )
+
+
+def _open_as_declared(reading: PortReading) -> Judgement:
+    service = reading.params.get("service")
+    spoken_in_clear = reading.confidence == "confirmed" and service != "tls"
+    result = "open-in-clear" if spoken_in_clear else "open-as-declared"
+    return Judgement(
+        "holds",
+        result,
+        reading.because,
+        reading.confidence,
+        severity="low" if spoken_in_clear else None,
+        params=reading.params,
+    )
+
+
+def _not_open(reading: PortReading) -> Judgement:
+    """A declared port that is closed or filtered; any other reading leaves the question open."""
+    if DECLARED_RESULTS[reading.result] != "holds":
+        return _as_judgement(reading, DECLARED_RESULTS)
+    return Judgement(
+        "violated",
+        "declared-not-open",
+        reading.because,
+        reading.confidence,
+        params={**reading.params, "state": reading.result},
+        rests_on_absence=reading.rests_on_absence,
+    )
+
+
+def _is_declared(case: Case) -> bool:
+    return any(
+        row.only_if in case.target.ports
+        for row in case.profile.ports
+        if row.transport == case.subject.transport and row.port == case.subject.port
+    )
+
+
+def _is_origin(case: Case) -> bool:
+    return any(address.origin for address in case.addresses if address.address == case.subject.address)
+
+
+def rows_of(rule: str) -> Subjects:
+    """Subjects of a rule with rows in the port table: every single port of every address.
+
+    A port that the scope file declares as the web port is published on purpose: the web rules judge it.
+    """
+
+    def subjects(ground: Ground) -> list[Subject]:
+        published = (("tcp", ground.target.http_port), ("tcp", ground.target.https_port))
+        return [
+            Subject(address=address.address, transport=row.transport, port=row.port)
+            for address in ground.addresses
+            for row in ground.profile.ports
+            if row.rule == rule and row.last_port is None and (row.transport, row.port) not in published
+        ]
+
+    return subjects
+
+
+def _mitai_ports(ground: Ground) -> list[Subject]:
+    return [
+        Subject(address=address.address, transport="tcp", port=port)
+        for address in ground.addresses
+        for port in ground.target.mitai_ports
+    ]
+
+
+def _web_ports(ground: Ground) -> list[Subject]:
+    """A server behind the proxy need not be reachable by itself."""
+    return [
+        Subject(address=address.address, transport="tcp", port=ground.target.https_port)
+        for address in ground.addresses
+        if not address.origin
+    ]
+
+
+def _ranges(ground: Ground) -> list[Subject]:
+    return [Subject(address=address.address, transport="udp") for address in ground.addresses]
+
+
+def _closed(rule: str, needs: tuple[Need, ...], subjects: Subjects | None = None) -> Rule:
+    return Rule(
+        id=rule,
+        results=PORT_RESULTS,
+        needs=needs,
+        subjects=subjects or rows_of(rule),
+        judge=judge_closed,
+        without_subject="not-declared",
+    )
+
+
+def _declared(rule: str) -> Rule:
+    return Rule(id=rule, results=DECLARED_RESULTS, needs=TCP_NEEDS, subjects=rows_of(rule), judge=judge_as_declared)
+
+
+PORT_RULES: Final[tuple[Rule, ...]] = (
+    _closed("ports.sip-unreachable", BOTH_NEEDS),
+    Rule(
+        id="ports.rtp-unreachable",
+        results=RANGE_RESULTS,
+        needs=(Need("rtp-sweep", at="address"),),
+        subjects=_ranges,
+        judge=judge_media_range,
+    ),
+    _closed("ports.tapi-avaya-unreachable", BOTH_NEEDS),
+    _closed("ports.tftp-unreachable", UDP_NEEDS),
+    _closed("ports.tapi-panasonic-unreachable", BOTH_NEEDS),
+    _closed("ports.mitai-unreachable", TCP_NEEDS, _mitai_ports),
+    _closed("ports.oip-corba-unreachable", TCP_NEEDS),
+    _closed("ports.exchange-connector-unreachable", TCP_NEEDS),
+    _closed("ports.ctstack-api-unreachable", TCP_NEEDS),
+    _closed("ports.ctstack-config-unreachable", TCP_NEEDS),
+    _closed("ports.backend-site-unreachable", TCP_NEEDS),
+    _closed("ports.windows-services-unreachable", BOTH_NEEDS),
+    _closed("ports.database-unreachable", BOTH_NEEDS),
+    _closed("ports.proxy-management-unreachable", BOTH_NEEDS),
+    Rule(
+        id="ports.web-reachable",
+        results=DECLARED_RESULTS,
+        needs=TCP_NEEDS,
+        subjects=_web_ports,
+        judge=judge_web_reachable,
+    ),
+    _declared("ports.telephony-manager-as-declared"),
+    _declared("ports.active-state-as-declared"),
+)
+"""ports.no-undeclared-port needs a sweep of all ports, which no probe makes yet: it shows as not built."""
+
+
+def reading_of(seen: Seen, canaries: tuple[Seen, ...]) -> PortReading | None:
+    """The state of any port that was asked, for rules that compare ports; None for other facts."""
+    if isinstance(seen.fact, TcpExchange):
+        return read_tcp(seen, seen.fact, canaries)
+    if isinstance(seen.fact, UdpExchange):
+        return read_udp(seen, seen.fact, canaries)
+    return None
