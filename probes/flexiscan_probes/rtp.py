@@ -160,4 +160,4 @@ class _Run:
             await self.sweep.ask(ports)
 
 
-SPEC: Final = ProbeSpec(id="rtp", version=1, plan=plan, observe=observe)
+SPEC: Final = ProbeSpec(id="rtp.sweep", version=1, plan=plan, observe=observe)

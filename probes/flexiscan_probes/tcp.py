@@ -112,4 +112,4 @@ async def _listen(ctx: Context, link: Connection, dialogue: Dialogue, wait_s: fl
     return Received("", data)
 
 
-SPEC: Final = ProbeSpec(id="tcp", version=1, plan=plan, observe=observe)
+SPEC: Final = ProbeSpec(id="tcp.connect", version=1, plan=plan, observe=observe)

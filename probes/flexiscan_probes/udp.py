@@ -150,4 +150,4 @@ class _Heard:
         )
 
 
-SPEC: Final = ProbeSpec(id="udp", version=1, plan=plan, observe=observe)
+SPEC: Final = ProbeSpec(id="udp.ask", version=1, plan=plan, observe=observe)

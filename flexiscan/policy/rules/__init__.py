@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from flexiscan.policy.rule import Rule
+from flexiscan.policy.rules.parity import PARITY_PORT_RULES
+from flexiscan.policy.rules.ports import PORT_RULES
 
-RULES: tuple[Rule, ...] = ()
+RULES: tuple[Rule, ...] = (*PORT_RULES, *PARITY_PORT_RULES)
