@@ -1,0 +1,125 @@
+"""Every scenario of the lab, scanned for real: the truth it must tell, and the golden files."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import jsonschema
+import pytest
+from flexiscan_lab.expectation import unmet
+from flexiscan_lab.scenarios import ALL
+
+from flexiscan.api import judge
+from flexiscan.model.result import ResultDocument
+from tests.scenarios import digest
+from tests.scenarios.runs import ScenarioRuns
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+DEPENDS_ON_TIMING = frozenset({"firewall_blocks_mid_scan", "proxy_bans_with_404"})
+"""Where it is a matter of moments which task is the first to be cut off: expectations hold, golden files cannot."""
+
+UDP_PPS = 200
+PROTOCOL_UDP = 17
+PROTOCOL_TCP = 6
+SYN = 0x02
+ACK = 0x10
+
+pytestmark = [pytest.mark.scenario, pytest.mark.netns, pytest.mark.timeout(600)]
+every_scenario = pytest.mark.parametrize("scenario", sorted(ALL))
+
+
+@every_scenario
+def test_tells_the_truth(scenario: str, runs: ScenarioRuns) -> None:
+    """Everything that the scenario says must be found is found, and the exit code is one of its own."""
+    run = runs.get(scenario)
+    assert unmet(ALL[scenario].expectations, run.findings) == []
+    assert ALL[scenario].expectations, "a scenario without expectations proves nothing"
+    assert run.exit_code in ALL[scenario].exit_codes
+    assert run.document["exit_code"] == run.exit_code
+
+
+@every_scenario
+def test_document_keeps_its_schema(scenario: str, runs: ScenarioRuns) -> None:
+    """The JSON document is valid, its summary adds up, and what a finding rests on is in it."""
+    document = runs.get(scenario).document
+    jsonschema.Draft202012Validator(ResultDocument.model_json_schema(mode="serialization")).validate(document)
+    tally = Counter(f["verdict"] for target in document["targets"] for f in target["findings"])
+    assert {name: count for name, count in document["summary"].items() if count} == dict(tally)
+    for target in document["targets"]:
+        known = {observation["id"] for observation in target["observations"]}
+        assert {because for finding in target["findings"] for because in finding["because"]} <= known
+
+
+@every_scenario
+def test_no_pass_without_a_reason(scenario: str, runs: ScenarioRuns) -> None:
+    """Every pass names an observation that is a fact; attested host rules name who attested."""
+    target = runs.get(scenario).target
+    outcomes = {observation["id"]: observation["outcome"]["kind"] for observation in target["observations"]}
+    for finding in target["findings"]:
+        if finding["verdict"] == "pass" and finding["result"] != "attested":
+            assert finding["because"], finding
+            assert all(outcomes[because] != "failure" for because in finding["because"]), finding
+
+
+@every_scenario
+def test_nothing_left_the_scope(scenario: str, runs: ScenarioRuns) -> None:
+    """The router saw packets only to addresses in scope and to the resolver's DNS port (or neighbours asking)."""
+    run = runs.get(scenario)
+    resolver, _, resolver_port = run.resolver.rpartition("#")
+    allowed = {endpoint["address"] for endpoint in run.target["endpoints"] if endpoint["state"] == "in-scope"}
+    strays = [
+        count
+        for count in run.counters
+        if count.protocol in ("tcp", "udp")
+        and count.address not in allowed
+        and not (count.address == resolver and count.port == int(resolver_port))
+    ]
+    assert strays == []
+
+
+@every_scenario
+def test_pace_is_never_exceeded(scenario: str, runs: ScenarioRuns) -> None:
+    """No one-second window of the capture holds more first packets to an address than the cap."""
+    run = runs.get(scenario)
+    moments: dict[str, list[float]] = {}
+    for packet in run.packets:
+        is_syn = packet.tcp_flags is not None and packet.tcp_flags & (SYN | ACK) == SYN
+        if packet.protocol == PROTOCOL_UDP or (packet.protocol == PROTOCOL_TCP and is_syn):
+            moments.setdefault(packet.destination, []).append(packet.time_s)
+    for address, times in moments.items():
+        first = 0
+        for last, moment in enumerate(times):
+            while moment - times[first] >= 1.0:
+                first += 1
+            assert last - first + 1 <= UDP_PPS, f"{address}: more than {UDP_PPS} packets in one second"
+
+
+@every_scenario
+def test_judging_again_gives_the_same(scenario: str, runs: ScenarioRuns) -> None:
+    """The record alone leads to the same document, without the network."""
+    run = runs.get(scenario)
+    again = json.loads(judge(run.record).model_dump_json())
+    assert again == run.document
+
+
+@pytest.mark.parametrize("scenario", sorted(set(ALL) - DEPENDS_ON_TIMING))
+def test_golden(scenario: str, runs: ScenarioRuns, request: pytest.FixtureRequest) -> None:
+    """Plan, observations and findings are those of the golden files (`make golden` renews them)."""
+    run = runs.get(scenario)
+    pages = {
+        "plan": digest.plan_lines(run.events),
+        "observations": digest.observation_lines(run.target["observations"]),
+        "findings": digest.finding_lines(run.findings),
+    }
+    folder = GOLDEN / scenario
+    if request.config.getoption("--renew-golden"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, lines in pages.items():
+            (folder / f"{name}.json").write_text(json.dumps(lines, indent=1) + "\n")
+        return
+    for name, lines in pages.items():
+        golden = json.loads((folder / f"{name}.json").read_text())
+        assert lines == golden, f"{name} of {scenario} changed: review, then make golden"
