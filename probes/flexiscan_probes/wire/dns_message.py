@@ -125,7 +125,7 @@ def _check_question(message: dns.message.QueryMessage, question: Question) -> No
     if not message.question and not message.errors and message.rcode() in _RCODES_WITHOUT_QUESTION:
         return
     if len(message.question) != 1:
-        raise DnsWireError("not-ours", f"{len(message.question)} questions")
+        raise DnsWireError("unreadable" if message.errors else "not-ours", f"{len(message.question)} questions")
     asked = message.question[0]
     same = (
         asked.name == _name(question)
@@ -137,6 +137,8 @@ def _check_question(message: dns.message.QueryMessage, question: Question) -> No
 
 
 def _name(question: Question) -> dns.name.Name:
+    if not question.name:
+        raise DnsWireError("unreadable", "no DNS name: empty")
     try:
         return dns.name.from_text(question.name.encode("ascii").decode("ascii"))
     except (dns.exception.DNSException, ValueError) as error:
