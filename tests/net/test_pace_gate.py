@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flexiscan.net.pace_gate import Gate, Permit, burst_size, floor_s, period_s
+from tests.virtual_clock import VirtualClock, run_virtually
+
+
+unhurried = settings(deadline=None, max_examples=60)
+"""The machine may be busy; only virtual time is judged."""
+
+
+def most_in_one_second(times: list[float]) -> int:
+    """Most moments in any closed window of one second."""
+    ordered = sorted(times)
+    return max((sum(1 for other in ordered if start <= other <= start + 1.0) for start in ordered), default=0)
+
+
+async def _stamp(gate: Gate, clock: VirtualClock, times: list[float], delay_s: float = 0.0) -> None:
+    permit = await gate.take()
+    if delay_s:
+        await asyncio.sleep(delay_s)
+    times.append(clock.monotonic())
+    permit.spend()
+
+
+@unhurried
+@given(rate=st.integers(1, 2000), count=st.integers(1, 300))
+def test_no_second_holds_more_than_the_cap(rate: int, count: int):
+    async def run() -> list[float]:
+        clock = VirtualClock()
+        gate = Gate(rate, clock)
+        times: list[float] = []
+        await asyncio.gather(*(_stamp(gate, clock, times) for _ in range(count)))
+        return times
+
+    times = run_virtually(run())
+    assert len(times) == count
+    assert most_in_one_second(times) <= rate
+
+
+@unhurried
+@given(
+    rate=st.integers(1, 60),
+    arrivals=st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1.5)), min_size=1, max_size=120),
+)
+def test_the_cap_holds_for_late_arrivals_and_late_senders(rate: int, arrivals: list[tuple[float, float]]):
+    async def one(gate: Gate, clock: VirtualClock, times: list[float], arrival: tuple[float, float]) -> None:
+        await asyncio.sleep(arrival[0])
+        await _stamp(gate, clock, times, arrival[1])
+
+    async def run() -> list[float]:
+        clock = VirtualClock()
+        gate = Gate(rate, clock)
+        times: list[float] = []
+        await asyncio.gather(*(one(gate, clock, times, arrival) for arrival in arrivals))
+        return times
+
+    times = run_virtually(run())
+    assert len(times) == len(arrivals)
+    assert most_in_one_second(times) <= rate
+
+
+@unhurried
+@given(rate=st.integers(1, 2000), count=st.integers(1, 200))
+def test_first_come_first_served(rate: int, count: int):
+    async def one(gate: Gate, order: list[int], number: int) -> None:
+        (await gate.take()).spend()
+        order.append(number)
+
+    async def run() -> list[int]:
+        gate = Gate(rate, VirtualClock())
+        order: list[int] = []
+        await asyncio.gather(*(one(gate, order, number) for number in range(count)))
+        return order
+
+    assert run_virtually(run()) == list(range(count))
+
+
+@unhurried
+@given(
+    rate=st.integers(1, 100),
+    fates=st.lists(st.one_of(st.none(), st.floats(0, 4)), min_size=1, max_size=100),
+)
+def test_a_cancelled_waiter_costs_the_others_nothing(rate: int, fates: list[float | None]):
+    """A fate is the moment of cancellation; None stays."""
+
+    async def run() -> tuple[int, float]:
+        clock = VirtualClock()
+        gate = Gate(rate, clock)
+        times: list[float] = []
+        waiters = [asyncio.create_task(_stamp(gate, clock, times)) for _ in fates]
+        loop = asyncio.get_running_loop()
+        for waiter, fate in zip(waiters, fates, strict=True):
+            if fate is not None:
+                loop.call_later(fate, waiter.cancel)
+        outcomes = await asyncio.gather(*waiters, return_exceptions=True)
+        stayed = [outcome for outcome, fate in zip(outcomes, fates, strict=True) if fate is None]
+        assert stayed == [None] * len(stayed)
+        assert most_in_one_second(times) <= rate
+        before = clock.monotonic()
+        await _stamp(gate, clock, times)
+        return len(times), clock.monotonic() - before
+
+    count, wait_s = run_virtually(run())
+    assert count >= 1
+    assert wait_s <= 1.1  # no permit got lost on the way
+
+
+def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on():
+    async def run() -> float:
+        clock = VirtualClock()
+        gate = Gate(1, clock)
+        first = asyncio.create_task(gate.take())
+        second = asyncio.create_task(gate.take())
+        await asyncio.sleep(0)  # both wait, the dispatcher exists
+        while not gate._held:  # it has granted, the first has not run yet
+            await asyncio.sleep(0)
+            if gate._held and not first.done():
+                first.cancel()
+        await asyncio.wait({first})
+        permit = await second
+        permit.spend()
+        return clock.monotonic()
+
+    assert run_virtually(run()) < 0.1
+
+
+def test_a_permit_that_is_kept_weighs_as_a_packet_a_second():
+    async def run() -> list[float]:
+        clock = VirtualClock()
+        gate = Gate(3, clock)
+        kept = [await gate.take() for _ in range(2)]
+        times: list[float] = []
+        for _ in range(4):
+            await _stamp(gate, clock, times)
+        for permit in kept:
+            permit.spend()
+        return times
+
+    times = run_virtually(run())
+    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == pytest.approx(
+        [1.025] * 3, abs=0.02
+    )
+
+
+def test_a_permit_settles_once():
+    async def run() -> None:
+        gate = Gate(1, VirtualClock())
+        permit: Permit = await gate.take()
+        permit.give_back()
+        permit.spend()
+        permit.give_back()
+        (await gate.take()).spend()
+
+    run_virtually(run())
+
+
+def test_closing_cancels_the_queue():
+    async def run() -> list[bool]:
+        gate = Gate(1, VirtualClock())
+        (await gate.take()).spend()
+        waiters = [asyncio.create_task(gate.take()) for _ in range(3)]
+        await asyncio.sleep(0)
+        await gate.aclose()
+        await asyncio.wait(waiters)
+        return [waiter.cancelled() for waiter in waiters]
+
+    assert run_virtually(run()) == [True] * 3
+
+
+@unhurried
+@given(rate=st.integers(1, 2000), count=st.integers(1, 400))
+def test_the_floor_is_a_floor_and_close(rate: int, count: int):
+    async def run() -> float:
+        clock = VirtualClock()
+        gate = Gate(rate, clock)
+        times: list[float] = []
+        await asyncio.gather(*(_stamp(gate, clock, times) for _ in range(count)))
+        return times[-1]
+
+    took_s = run_virtually(run())
+    assert floor_s(count, rate) - 1e-6 <= took_s
+    assert took_s <= floor_s(count, rate) * 1.12 + 0.05
+
+
+@unhurried
+@given(rate=st.integers(1, 2000))
+def test_bursts_never_add_up_to_more_than_the_rate(rate: int):
+    bursts_within_a_second = int(1.0 / period_s(rate)) + 1
+    assert bursts_within_a_second * burst_size(rate) <= rate
+
+
+def test_nothing_takes_no_time():
+    assert floor_s(0, 10) == 0.0
+    assert floor_s(1, 10) == 0.0
