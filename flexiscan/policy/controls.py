@@ -28,15 +28,23 @@ def beats_of(facts: Iterable[Seen]) -> Mapping[str, tuple[Beat, ...]]:
     """The beats of each address in time order.
 
     Controls count. Where no control ever answered, any TCP answer from the address takes their place: the web
-    ports may be closed on a host that is alive.
+    ports may be closed on a host that is alive. A reset is an answer only on a port that never accepted: where one
+    accepted before, it is how a firewall blocks.
     """
     controls: dict[str, list[Beat]] = {}
     others: dict[str, list[Beat]] = {}
-    for seen in facts:
+    known = tuple(facts)
+    accepting = {
+        (seen.task.address, seen.task.port)
+        for seen in known
+        if seen.fact.kind == "tcp" and seen.fact.connect == "accepted"
+    }
+    for seen in known:
         task, fact = seen.task, seen.fact
         if task.address is None or task.port is None or fact.kind != "tcp":
             continue
-        spoke = fact.connect in ("accepted", "reset")
+        listens = (task.address, task.port) in accepting
+        spoke = fact.connect == "accepted" or (fact.connect == "reset" and not listens)
         kept = controls if task.role == CONTROL_ROLE else others
         kept.setdefault(task.address, []).append(Beat(task.port, seen.started_s, seen.ended_s, spoke))
     chosen: dict[str, tuple[Beat, ...]] = {}
