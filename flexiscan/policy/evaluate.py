@@ -84,9 +84,7 @@ class Evaluator:
         """Whether the rule would have findings if there were an address."""
         sample = TargetAddress(address="192.0.2.1", family="ipv4")
         evidence = self.evidence
-        ground = Ground(
-            evidence.target, evidence.scope, self.profile, (sample,), evidence.depth, {sample.address: ()}
-        )
+        ground = Ground(evidence.target, evidence.scope, self.profile, (sample,), evidence.depth, {sample.address: ()})
         return any(subject.address for subject in rule.subjects(ground))
 
     def _without_addresses(self, rule: Rule, entry: RuleEntry) -> list[Finding]:
@@ -167,7 +165,9 @@ class Evaluator:
             return ""
         gap = self._gap(rule, subject)
         if judgement.outcome == "cannot-tell":
-            return gap if gap and not judgement.because else ""
+            if gap and not judgement.because:
+                return gap
+            return self._lost_control(judgement) if judgement.rests_on_absence else ""
         if gap:
             return gap
         if judgement.outcome == "holds" and not judgement.because:
@@ -229,9 +229,7 @@ class Evaluator:
         return finding.model_copy(update={"family": family})
 
 
-def evaluate(
-    profile: Profile, rules: Iterable[Rule], selection: Selection, evidence: Evidence
-) -> tuple[Finding, ...]:
+def evaluate(profile: Profile, rules: Iterable[Rule], selection: Selection, evidence: Evidence) -> tuple[Finding, ...]:
     """All findings about one host, in the order of the profile."""
     seen = facts_of(evidence.tasks, evidence.observations)
     evaluator = Evaluator(

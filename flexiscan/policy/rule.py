@@ -44,7 +44,8 @@ class Judgement:
     params: Mapping[str, Any] = field(default_factory=dict)
     rests_on_absence: bool = False
     """True for a `violated` that rests on silence (a declared port does not answer): it stands only if the
-    controls of the address held and no needed fact is missing, like a `holds`."""
+    controls of the address held and no needed fact is missing, like a `holds`. True for a `cannot-tell` that rests
+    on silence: a lost control is then the better reason."""
 
 
 @dataclass(frozen=True, slots=True)
