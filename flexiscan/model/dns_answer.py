@@ -5,10 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from flexiscan.model.facts_dns import DnsRecord, DnsReply
 
 ADDRESS_TYPES = ("A", "AAAA")
+
+LOCAL_NAME = "localhost."
 
 MAX_ALIAS_LINKS = 8
 """Longer chains are a fault: common resolvers give up between 8 and 16 links (RFC 1034 3.6.2 asks for none)."""
@@ -44,12 +47,18 @@ def canonical_name(name: str) -> str:
     return name.lower() if name.endswith(".") else name.lower() + "."
 
 
-def literal_address(host: str) -> str | None:
-    """The address when the host is a literal one (with or without brackets), otherwise None."""
+def without_dns(host: str) -> Literal["", "literal-address", "local-name"]:
+    """Why no name server is asked for the host; "" when one is.
+
+    A literal address (with or without brackets) has no name; `localhost` never leaves the machine (RFC 6761 6.3).
+    """
+    if canonical_name(host) == LOCAL_NAME:
+        return "local-name"
     try:
-        return str(ipaddress.ip_address(host.strip("[]")))
+        ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        return None
+        return ""
+    return "literal-address"
 
 
 def answer_path(reply: DnsReply) -> AnswerPath:

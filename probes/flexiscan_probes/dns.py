@@ -14,7 +14,7 @@ from flexiscan.model.dns_answer import (
     MAX_ALIAS_LINKS,
     answer_path,
     canonical_name,
-    literal_address,
+    without_dns,
 )
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.observation import Observation
@@ -43,8 +43,8 @@ def server_of(text: str) -> Server:
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
-    """One lane a resolver, with a question for A and one for AAAA. Nothing for a literal address."""
-    if view.round != 0 or literal_address(view.target.host):
+    """One lane a resolver, with a question for A and one for AAAA. Nothing for a host that has no DNS."""
+    if view.round != 0 or without_dns(view.target.host):
         return []
     servers = dict.fromkeys(server_of(text) for text in view.options.get("resolvers", ()))
     name = canonical_name(view.target.host)
@@ -82,6 +82,7 @@ async def observe(context: Context, task: Task) -> DnsReply:
 
 def _draft(role: str, question: Question, server: Server, name: str) -> Draft:
     # The server is no address of the target: it stands in the parameters, and the wall lets DNS through to it.
+    # No silence is announced: the estimate is a floor, and without an answer here nothing else is asked.
     return Draft(
         role=role,
         name=name,
@@ -89,7 +90,6 @@ def _draft(role: str, question: Question, server: Server, name: str) -> Draft:
         lane=f"dns@{server}",
         gate="dns",
         datagrams=len(UDP_TRIES_S),
-        silence_s=sum(UDP_TRIES_S),
         deadline_s=DEADLINE_S,
     )
 

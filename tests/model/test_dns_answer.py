@@ -10,8 +10,8 @@ from flexiscan.model.dns_answer import (
     addresses_of,
     answer_path,
     canonical_name,
-    literal_address,
     sort_addresses,
+    without_dns,
 )
 from flexiscan.model.facts_dns import DnsRecord, DnsReply
 
@@ -100,19 +100,21 @@ def test_names():
 
 
 @pytest.mark.parametrize(
-    ("host", "address"),
+    ("host", "reason"),
     [
-        ("192.0.2.1", "192.0.2.1"),
-        ("[2001:DB8::1]", "2001:db8::1"),
-        ("::1", "::1"),
-        ("1.2.3", None),
-        ("localhost", None),
-        ("flexi.example", None),
-        ("", None),
+        ("192.0.2.1", "literal-address"),
+        ("[2001:DB8::1]", "literal-address"),
+        ("::1", "literal-address"),
+        ("localhost", "local-name"),
+        ("LOCALHOST.", "local-name"),
+        ("1.2.3", ""),
+        ("localhost.example", ""),
+        ("flexi.example", ""),
+        ("", ""),
     ],
 )
-def test_literal_addresses(host: str, address: str | None):
-    assert literal_address(host) == address
+def test_hosts_without_dns(host: str, reason: str):
+    assert without_dns(host) == reason
 
 
 def test_sorting_is_by_family_and_number():

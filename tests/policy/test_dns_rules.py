@@ -52,6 +52,11 @@ def test_a_literal_address_has_no_dns(rule: str, host: str):
     assert outcome(rule, host=host) == ("not-applicable", "literal-address")
 
 
+@pytest.mark.parametrize("rule", EVERY)
+def test_localhost_has_no_dns(rule: str):
+    assert outcome(rule, host="localhost") == ("not-applicable", "local-name")
+
+
 FAILURES = {
     "resolver-silent": [lost("A"), lost("AAAA")],
     "resolver-failed": [reply("A", rcode="SERVFAIL"), reply("AAAA", rcode="REFUSED")],

@@ -65,7 +65,7 @@ def test_the_same_resolver_twice_is_asked_once():
     assert len(list(probe.plan(view(resolvers=("2001:db8::53#53", "[2001:DB8:0::53]#53"))))) == 2
 
 
-@pytest.mark.parametrize("host", ["192.0.2.10", "2001:db8::1", "[2001:db8::1]"])
+@pytest.mark.parametrize("host", ["192.0.2.10", "2001:db8::1", "[2001:db8::1]", "localhost"])
 def test_nothing_for_a_literal_address(host: str):
     assert list(probe.plan(view(host=host))) == []
 

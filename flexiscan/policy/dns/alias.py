@@ -7,16 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from flexiscan.model.dns_answer import MAX_ALIAS_LINKS, AnswerPath, addresses_of, answer_path, canonical_name
+from flexiscan.model.dns_reading import RDTYPE_OF
 from flexiscan.model.endpoint import FAMILIES, Family
-from flexiscan.policy.dns.reading import (
-    RDTYPE_OF,
-    FamilyReading,
-    Obstacle,
-    Reading,
-    combine,
-    read_facts,
-    read_family,
-)
+from flexiscan.policy.dns.reading import FamilyReading, Obstacle, Reading, combine, read_facts, read_family
 from flexiscan.policy.rule import Case
 
 Defect = Literal[

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from flexiscan.model.dns_answer import literal_address, sort_addresses
+from flexiscan.model.dns_answer import sort_addresses, without_dns
 from flexiscan.model.endpoint import FAMILIES, Family, family_of
 from flexiscan.model.finding import Confidence
 from flexiscan.policy.dns.address_class import classify, disclosure_of, is_public
@@ -28,21 +28,24 @@ OBSTACLE_RESULTS: Mapping[str, Outcome] = {
     "answer-incomplete": "cannot-tell",
     "answer-contradictory": "cannot-tell",
 }
-LITERAL_RESULTS: Mapping[str, Outcome] = {"literal-address": "not-applicable"}
+WITHOUT_DNS_RESULTS: Mapping[str, Outcome] = {
+    "literal-address": "not-applicable",
+    "local-name": "not-applicable",
+}
 
 PRESENCE_RESULTS: Mapping[str, Outcome] = {
     "present": "holds",
     "absent": "violated",
     "name-unknown": "violated",
     "only-not-public": "violated",
-    **LITERAL_RESULTS,
+    **WITHOUT_DNS_RESULTS,
     **OBSTACLE_RESULTS,
 }
 PUBLIC_RESULTS: Mapping[str, Outcome] = {
     "all-public": "holds",
     "not-public": "violated",
     "no-addresses": "not-applicable",
-    **LITERAL_RESULTS,
+    **WITHOUT_DNS_RESULTS,
     **OBSTACLE_RESULTS,
 }
 DECLARED_RESULTS: Mapping[str, Outcome] = {
@@ -51,7 +54,7 @@ DECLARED_RESULTS: Mapping[str, Outcome] = {
     "undeclared": "violated",
     "missing-and-undeclared": "violated",
     "not-declared": "not-applicable",
-    **LITERAL_RESULTS,
+    **WITHOUT_DNS_RESULTS,
     **OBSTACLE_RESULTS,
 }
 ALIAS_RESULTS: Mapping[str, Outcome] = {
@@ -66,15 +69,13 @@ ALIAS_RESULTS: Mapping[str, Outcome] = {
     "one-family-only": "violated",
     "families-differ": "violated",
     "name-unknown": "not-applicable",
-    **LITERAL_RESULTS,
+    **WITHOUT_DNS_RESULTS,
     **OBSTACLE_RESULTS,
 }
 
 
 def judge_presence(case: Case, family: Family) -> Judgement:
     """Whether the name has a public address of the family."""
-    if literal_address(case.target.host):
-        return Judgement("not-applicable", "literal-address")
     read = read_family(case, family)
     if read.obstacle is not None:
         return _cannot_tell(read.obstacle, (read,))
@@ -105,8 +106,6 @@ def judge_ipv6_present(case: Case) -> Judgement:
 
 def judge_addresses_public(case: Case) -> Judgement:
     """dns.addresses-public: one special address beside public ones is enough to fail."""
-    if literal_address(case.target.host):
-        return Judgement("not-applicable", "literal-address")
     reads = _read_both(case)
     addresses = _addresses(reads)
     params: dict[str, Any] = {"addresses": list(addresses), "servers": _shown_all(reads)}
@@ -124,8 +123,6 @@ def judge_addresses_public(case: Case) -> Judgement:
 
 def judge_addresses_as_declared(case: Case) -> Judgement:
     """dns.addresses-as-declared: exactly the addresses of the scope file, no more and no less."""
-    if literal_address(case.target.host):
-        return Judgement("not-applicable", "literal-address")
     reads = _read_both(case)
     addresses = _addresses(reads)
     params: dict[str, Any] = {"addresses": list(addresses), "servers": _shown_all(reads)}
@@ -147,8 +144,6 @@ def judge_addresses_as_declared(case: Case) -> Judgement:
 
 def judge_alias_sound(case: Case) -> Judgement:
     """dns.alias-sound: the chain ends, is well formed, and gives both families at the same name."""
-    if literal_address(case.target.host):
-        return Judgement("not-applicable", "literal-address")
     evidence = gather(case)
     result = judge_chain(evidence)
     readings = rests_on(evidence)
@@ -205,9 +200,20 @@ def _shown_all(reads: Iterable[FamilyReading]) -> list[dict[str, Any]]:
     return [shown for read in reads for shown in _shown(read.readings)]
 
 
+def _unless_without_dns(judge: Callable[[Case], Judgement]) -> Callable[[Case], Judgement]:
+    """The judgement for hosts that name servers are asked about; the others are no matter of DNS."""
+
+    def judge_host(case: Case) -> Judgement:
+        reason = without_dns(case.target.host)
+        return Judgement("not-applicable", reason) if reason else judge(case)
+
+    return judge_host
+
+
 def _rule(rule_id: str, results: Mapping[str, Outcome], judge: Callable[[Case], Judgement]) -> Rule:
     # No control of the target is needed: each `holds` rests on records that a name server gave.
-    return Rule(rule_id, results, (ADDRESS_NEED, ALIAS_NEED), the_host, judge, relies_on_controls=False)
+    needs = (ADDRESS_NEED, ALIAS_NEED)
+    return Rule(rule_id, results, needs, the_host, _unless_without_dns(judge), relies_on_controls=False)
 
 
 RULES: tuple[Rule, ...] = (
