@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from flexiscan.host_name import LOOPBACK_NAME, is_address, is_loopback
 from flexiscan.model.dns_answer import addresses_of
+from flexiscan.model.dns_reading import families_known
 from flexiscan.model.endpoint import AddressState, Family, TargetAddress, family_of
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.target import Scope, Target
@@ -46,12 +47,7 @@ def names_known(target: Target, replies: Sequence[DnsReply]) -> dict[Family, boo
     """Whether a name server gave a definite answer, be it "none", for each family."""
     if not needs_dns(target.host):
         return {"ipv4": True, "ipv6": True}
-    definite = {
-        reply.rdtype
-        for reply in replies
-        if reply.outcome == "answer" and reply.rcode in ("NOERROR", "NXDOMAIN") and reply.name == target.host
-    }
-    return {"ipv4": "A" in definite, "ipv6": "AAAA" in definite}
+    return families_known(target.host, replies)
 
 
 def _state(address: str, target: Target, scope: Scope, is_public: IsPublic) -> AddressState:
