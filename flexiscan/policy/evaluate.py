@@ -238,7 +238,7 @@ def evaluate(profile: Profile, rules: Iterable[Rule], selection: Selection, evid
         selection=selection,
         evidence=evidence,
         seen=seen,
-        beats=beats_of(seen.values()),
+        beats=beats_of(evidence.tasks, evidence.observations),
     )
     return evaluator.findings()
 
