@@ -70,16 +70,16 @@ def _walk(lane: str) -> Walk:
         answer = yield control
     if _is_gone(answer):
         return
+    check = _Check(control, agreed_to(answer))
     for version in LANES[lane]:
-        if (yield from _ask_version(version, control)) == "lost":
+        if (yield from _ask_version(version, check)) == "lost":
             return
-    answer = yield control
-    if lane == "tls12" and not _is_gone(answer):
+    if (yield from check.alive()) == "done" and lane == "tls12":
         yield Question("handshake", "TLSv1.3")
         yield Question("second-opinion", "TLSv1.3")
 
 
-def _ask_version(version: TlsVersion, control: Question) -> PartOfWalk:
+def _ask_version(version: TlsVersion, check: _Check) -> PartOfWalk:
     """Offer every list of suites until nothing of it is taken; confirm a refusal with another, shorter hello."""
     waiting = [n.SSL2_KINDS] if version == "SSLv2" else list(n.chunks_for(version))
     found = dropped = False
@@ -95,9 +95,9 @@ def _ask_version(version: TlsVersion, control: Question) -> PartOfWalk:
         elif reading == "silent" and len(offered) > SHORT_LIST:
             waiting[:0] = [offered[i : i + SHORT_LIST] for i in range(0, len(offered), SHORT_LIST)]
         elif reading in ("silent", "foreign", "lost"):
-            return (yield from _check(control)) if reading != "lost" else "lost"
+            return (yield from check.alive()) if reading != "lost" else "lost"
         elif reading == "dropped":
-            if not dropped and (yield from _check(control)) == "lost":
+            if not dropped and (yield from check.alive()) == "lost":
                 return "lost"
             dropped = True
             if found and offered not in repeated:  # what is missing from a list that worked is asked for twice
@@ -108,13 +108,21 @@ def _ask_version(version: TlsVersion, control: Question) -> PartOfWalk:
     if not found:
         answer = yield Question("confirm", version, _confirming_suites(version))
         dropped = dropped or reading_of(answer) not in ("accepted", "declined", "unwilling")
-    return (yield from _check(control)) if dropped else "done"
+    return (yield from check.alive()) if dropped else "done"
 
 
-def _check(control: Question) -> PartOfWalk:
-    """A control after something that was no answer: a server that has gone silent is left alone."""
-    answer = yield control
-    return "lost" if _is_gone(answer) else "done"
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """The control that goes in between, and whether the server took it up at the beginning."""
+
+    control: Question
+    was_agreed: bool
+
+    def alive(self) -> PartOfWalk:
+        """Ask it. A server that no longer answers as it did at the beginning is left alone."""
+        answer = yield self.control
+        lost = _is_gone(answer) or (self.was_agreed and not agreed_to(answer))
+        return "lost" if lost else "done"
 
 
 def _is_gone(fact: Fact) -> bool:

@@ -9,19 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from flexiscan.model.facts_tls import CertificateChain, TlsReply
-from flexiscan.model.tls_reading import TLS_VERSIONS
 from flexiscan.policy.cert.certificate import Certificate, read_certificate
-from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Seen
-from flexiscan.policy.tls.answers import CONTROL_ROLE, UNANSWERED, answers_of, role_of, why_unanswered
-
-CERTIFICATE_ROLE: Final = "tls-certificate"
-
-CHAIN_NEEDS: Final = (
-    Need(CONTROL_ROLE),
-    Need(CERTIFICATE_ROLE, optional=True),
-    *(Need(role_of(version), optional=True) for version in TLS_VERSIONS if version not in ("SSLv2", "TLSv1.3")),
-)
-"""TLS 1.3 encrypts certificates, so a hello brings none; SSL 2.0 ones are those of another age."""
+from flexiscan.policy.rule import Case, Judgement, Outcome, Seen
+from flexiscan.policy.tls.answers import CONTROL_ROLE, HELLO_NEEDS, UNANSWERED, answers_of, why_unanswered
 
 OPEN_RESULTS: Final[Mapping[str, Outcome]] = {
     **UNANSWERED,
@@ -46,7 +36,7 @@ class Chain:
 def chains_of(case: Case) -> tuple[Chain, ...] | Judgement:
     """Every different chain of the port; a judgement instead when there is none, or one that cannot be read."""
     found: dict[tuple[str, ...], list[Seen]] = {}
-    for need in CHAIN_NEEDS:
+    for need in HELLO_NEEDS:
         for seen in case.of(need.role):
             if isinstance(seen.fact, TlsReply | CertificateChain) and seen.fact.chain_der_b64:
                 found.setdefault(seen.fact.chain_der_b64, []).append(seen)

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from flexiscan.policy.cert.anchors import read_anchors
 from flexiscan.policy.cert.certificate import Certificate
-from flexiscan.policy.cert.chains import CHAIN_NEEDS, OPEN_RESULTS, Chain, chains_of
+from flexiscan.policy.cert.chains import OPEN_RESULTS, Chain, chains_of
 from flexiscan.policy.cert.server_name import as_address, covers_host
 from flexiscan.policy.cert.signature import WEAK_HASHES, is_issued_by
 from flexiscan.policy.cert.trust import TRUST_RESULTS, judge_trust
 from flexiscan.policy.rule import Case, Judgement, Outcome, Rule, https_ports
+from flexiscan.policy.tls.answers import HELLO_NEEDS
 
 MIN_RSA_BITS: Final = 2048
 """NIST SP 800-131A, CA/Browser Forum Baseline Requirements 6.1.5."""
@@ -165,7 +166,7 @@ def _rule(rule_id: str, results: Mapping[str, Outcome], judge_chain: JudgeChain)
         return _worst(_judge_each(chains, case, results, judge_chain))
 
     # Rests on certificates that were received, never on an absence.
-    return Rule(rule_id, results, CHAIN_NEEDS, https_ports, judge, relies_on_controls=False)
+    return Rule(rule_id, results, HELLO_NEEDS, https_ports, judge, relies_on_controls=False)
 
 
 def _judge_each(

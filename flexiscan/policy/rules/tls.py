@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from flexiscan.model.facts_tls import TlsVersion
 from flexiscan.model.finding import Severity
-from flexiscan.model.tls_reading import TLS_VERSIONS
 from flexiscan.policy.rule import Case, Judgement, Outcome, Rule, Seen, https_ports
-from flexiscan.policy.tls.answers import CONTROL_ROLE, answers_of, needs_of, why_unanswered
+from flexiscan.policy.tls.answers import CONTROL_ROLE, TLS_NEEDS, answers_of, why_unanswered
 from flexiscan.policy.tls.refusal import REFUSAL_RESULTS, judge_version
 from flexiscan.policy.tls.suite_list import VersionSuites, suites_by_version
 from flexiscan.policy.tls.weakness import BROKEN_WITHOUT_DOUBT, remarks_of, shown_name, weaknesses_of
@@ -114,7 +113,7 @@ def _refused(rule_id: str, version: TlsVersion) -> Rule:
     def judge(case: Case) -> Judgement:
         return judge_version(case, version)
 
-    return Rule(rule_id, REFUSAL_RESULTS, needs_of([version]), https_ports, judge)
+    return Rule(rule_id, REFUSAL_RESULTS, TLS_NEEDS, https_ports, judge)
 
 
 RULES: tuple[Rule, ...] = (
@@ -126,7 +125,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "tls.modern-offered",
         MODERN_RESULTS,
-        needs_of(MODERN),
+        TLS_NEEDS,
         https_ports,
         judge_modern_offered,
         relies_on_controls=False,
@@ -134,10 +133,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "tls.tls13-offered",
         TLS13_RESULTS,
-        needs_of(["TLSv1.3"]),
+        TLS_NEEDS,
         https_ports,
         judge_tls13_offered,
         relies_on_controls=False,
     ),
-    Rule("tls.ciphers-strong", CIPHER_RESULTS, needs_of(TLS_VERSIONS), https_ports, judge_ciphers),
+    Rule("tls.ciphers-strong", CIPHER_RESULTS, TLS_NEEDS, https_ports, judge_ciphers),
 )

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from flexiscan.model.facts_tls import TlsReply, TlsSecondOpinion, TlsVersion
-from flexiscan.model.tls_reading import UNRECOGNIZED_NAME, Reading, agreed_to, reading_of
+from flexiscan.model.tls_reading import TLS_VERSIONS, UNRECOGNIZED_NAME, Reading, agreed_to, reading_of
 from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Seen
 
 CONTROL_ROLE: Final = "tls-control"
 OPINION_ROLE: Final = "tls-second-opinion"
+CERTIFICATE_ROLE: Final = "tls-certificate"
 
 _HTTP_BEGINNING: Final = b"HTTP/1.".hex()
+
+HELLO_NEEDS: Final = (
+    Need(CONTROL_ROLE),
+    *(Need(f"tls-{version}", optional=True) for version in TLS_VERSIONS),
+    Need(CERTIFICATE_ROLE, optional=True),
+)
+"""What every rule about TLS needs. The hellos of a port follow from each other's answers, so that a rule about one
+version needs them all to be put; they are optional because the first answers may end the questions."""
+
+TLS_NEEDS: Final = (*HELLO_NEEDS, Need(OPINION_ROLE, optional=True))
 
 UNANSWERED: Final[dict[str, Outcome]] = {
     "not-served": "not-applicable",
@@ -45,12 +55,6 @@ class Answer:
 def role_of(version: TlsVersion) -> str:
     """The role of the hellos that ask for one version."""
     return f"tls-{version}"
-
-
-def needs_of(versions: Iterable[TlsVersion]) -> tuple[Need, ...]:
-    """What a rule about these versions needs: the controls, and whatever hellos followed from their answers."""
-    hellos = tuple(Need(role_of(version), optional=True) for version in versions)
-    return (Need(CONTROL_ROLE), *hellos, Need(OPINION_ROLE, optional=True))
 
 
 def answers_of(case: Case, role: str) -> tuple[Answer, ...]:

@@ -57,7 +57,8 @@ def judge_version(case: Case, version: TlsVersion) -> Judgement:
 def judge_absence(hellos: tuple[Answer, ...], controls: tuple[Answer, ...]) -> Judgement:
     """Whether these hellos, none of which was taken up, were refused."""
     if not hellos:
-        return _open("incomplete", controls)
+        lost = any(control.agreed for control in controls) and not all(control.agreed for control in controls)
+        return _open("control-lost" if lost else "incomplete", controls)
     result = _flaw_of(hellos) or _flaw_of_controls(hellos, controls)
     if result:
         return _open(result, hellos)
