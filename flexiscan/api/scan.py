@@ -91,7 +91,8 @@ def _host_scan(
     watch: Watch,
 ) -> HostScan:
     def resolved(_: Target, addresses: tuple[TargetAddress, ...]) -> None:
-        write(TargetResolved(target=target, addresses=addresses, reach=_reach(addresses)))
+        reached = _reach(addresses, run.request.scope.assume_public)
+        write(TargetResolved(target=target, addresses=addresses, reach=reached))
         watch.resolved(target.host, addresses)
 
     return HostScan(
@@ -126,10 +127,11 @@ def _journal(write: Callable[[Event], None], watch: Watch) -> Journal:
     return Journal(planned, added, observed)
 
 
-def _reach(addresses: tuple[TargetAddress, ...]) -> tuple[FamilyReach, ...]:
+def _reach(addresses: tuple[TargetAddress, ...], assume_public: tuple[str, ...]) -> tuple[FamilyReach, ...]:
     """What this machine can use of each family, towards the target where it has an address."""
     found = []
     for family in FAMILIES:
         usable = [a.address for a in addresses if a.family == family and a.state == "in-scope"]
-        found.append(reach(usable[0] if usable else ROUTE_QUESTIONS[family]))
+        question = usable[0] if usable else ROUTE_QUESTIONS[family]
+        found.append(reach(question, assume_public=assume_public))
     return tuple(found)
