@@ -173,7 +173,7 @@ def _refusal(sock: socket.socket, address: str, number: int) -> _Refused | None:
     """What the error number and the error queue say; None while they say nothing about the connect."""
     errors = drain_errors(sock) if IS_AVAILABLE else []
     if errors:
-        obstacle = own_refusal(errors[0].icmp, address)
+        obstacle = own_refusal(errors[0].icmp, address, sock.getsockname()[0])
         if obstacle is not None:
             raise obstacle
         return _Refused("icmp", errors[0].icmp)

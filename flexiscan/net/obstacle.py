@@ -36,14 +36,14 @@ def _reason_of(number: int | None, address: str) -> FailureKind:
     return "internal"
 
 
-def own_refusal(icmp: IcmpError, address: str) -> CannotLook | None:
-    """The obstacle when the ICMP error was made by this machine's own packet filter; None when it came from outside.
+def own_refusal(icmp: IcmpError, address: str, source: str | None) -> CannotLook | None:
+    """The obstacle when `source`, our own address, refused a packet to `address`; None when others did.
 
-    Read as an answer, a reject rule at the scanner would be taken for one in front of the target. "Host unreachable"
-    by this machine is kept as an answer: here the last router is the scanner itself, and no neighbour answered.
+    Read as an answer, a reject rule in the scanner's own packet filter would be taken for one in front of the target.
+    "Host unreachable" is kept as an answer: there the scanner is the last router, and no neighbour answered it.
     """
     if icmp.offender == address or icmp.meaning == "host-unreachable":
         return None
-    if icmp.offender != source_address(address):
+    if icmp.offender != source:
         return None
     return CannotLook("no-privilege", f"this machine itself refused the packet ({icmp.meaning})")
