@@ -1,0 +1,47 @@
+"""What a running task gets to see of the network."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flexiscan.net import datagram, dial, worker
+from flexiscan.net.clock import Clock
+from flexiscan.net.datagram import UdpPort
+from flexiscan.net.dial import StreamConnection
+from flexiscan.net.link import NotConnected
+from flexiscan.net.pace import Pace
+from flexiscan.net.wall import ScopeWall
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """The probe contract's Context over real sockets. Everything goes through the pace and the wall given here."""
+
+    run_id: str
+    user_agent: str
+    random: random.Random
+    clock: Clock
+    pace: Pace
+    wall: ScopeWall
+    host: str
+
+    def monotonic(self) -> float:
+        """Seconds on the run's clock."""
+        return self.clock.monotonic()
+
+    async def connect(
+        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1
+    ) -> StreamConnection | NotConnected:
+        """A TCP connection to exactly this address. Raises CannotLook for everything local."""
+        return await dial.connect(address, port, timeout_s=timeout_s, attempts=attempts, pace=self.pace, wall=self.wall)
+
+    def datagrams(self, address: str) -> UdpPort:
+        """A UDP socket that can reach this address and nothing else. Raises CannotLook."""
+        return datagram.open_port(address, pace=self.pace, wall=self.wall, clock=self.clock)
+
+    async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
+        """Run `python -m module` behind the same wall. Raises CannotLook when no answer came."""
+        return await worker.ask_worker(module, request, timeout_s=timeout_s, wall=self.wall)
