@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,6 @@ from hypothesis import strategies as st
 
 from flexiscan.net.pace_gate import Gate, Permit, burst_size, floor_s, period_s
 from tests.virtual_clock import VirtualClock, run_virtually
-
 
 unhurried = settings(deadline=None, max_examples=60)
 """The machine may be busy; only virtual time is judged."""
@@ -30,7 +30,7 @@ async def _stamp(gate: Gate, clock: VirtualClock, times: list[float], delay_s: f
 
 @unhurried
 @given(rate=st.integers(1, 2000), count=st.integers(1, 300))
-def test_no_second_holds_more_than_the_cap(rate: int, count: int):
+def test_no_second_holds_more_than_the_cap(rate: int, count: int) -> None:
     async def run() -> list[float]:
         clock = VirtualClock()
         gate = Gate(rate, clock)
@@ -48,7 +48,7 @@ def test_no_second_holds_more_than_the_cap(rate: int, count: int):
     rate=st.integers(1, 60),
     arrivals=st.lists(st.tuples(st.floats(0, 3), st.floats(0, 1.5)), min_size=1, max_size=120),
 )
-def test_the_cap_holds_for_late_arrivals_and_late_senders(rate: int, arrivals: list[tuple[float, float]]):
+def test_the_cap_holds_for_late_arrivals_and_late_senders(rate: int, arrivals: list[tuple[float, float]]) -> None:
     async def one(gate: Gate, clock: VirtualClock, times: list[float], arrival: tuple[float, float]) -> None:
         await asyncio.sleep(arrival[0])
         await _stamp(gate, clock, times, arrival[1])
@@ -67,7 +67,7 @@ def test_the_cap_holds_for_late_arrivals_and_late_senders(rate: int, arrivals: l
 
 @unhurried
 @given(rate=st.integers(1, 2000), count=st.integers(1, 200))
-def test_first_come_first_served(rate: int, count: int):
+def test_first_come_first_served(rate: int, count: int) -> None:
     async def one(gate: Gate, order: list[int], number: int) -> None:
         (await gate.take()).spend()
         order.append(number)
@@ -86,7 +86,7 @@ def test_first_come_first_served(rate: int, count: int):
     rate=st.integers(1, 100),
     fates=st.lists(st.one_of(st.none(), st.floats(0, 4)), min_size=1, max_size=100),
 )
-def test_a_cancelled_waiter_costs_the_others_nothing(rate: int, fates: list[float | None]):
+def test_a_cancelled_waiter_costs_the_others_nothing(rate: int, fates: list[float | None]) -> None:
     """A fate is the moment of cancellation; None stays."""
 
     async def run() -> tuple[int, float]:
@@ -111,7 +111,7 @@ def test_a_cancelled_waiter_costs_the_others_nothing(rate: int, fates: list[floa
     assert wait_s <= 1.1  # no permit got lost on the way
 
 
-def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on():
+def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on() -> None:
     async def run() -> float:
         clock = VirtualClock()
         gate = Gate(1, clock)
@@ -130,7 +130,7 @@ def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on():
     assert run_virtually(run()) < 0.1
 
 
-def test_a_permit_that_is_kept_weighs_as_a_packet_a_second():
+def test_a_permit_that_is_kept_weighs_as_a_packet_a_second() -> None:
     async def run() -> list[float]:
         clock = VirtualClock()
         gate = Gate(3, clock)
@@ -143,12 +143,10 @@ def test_a_permit_that_is_kept_weighs_as_a_packet_a_second():
         return times
 
     times = run_virtually(run())
-    assert [later - earlier for earlier, later in zip(times, times[1:], strict=False)] == pytest.approx(
-        [1.025] * 3, abs=0.02
-    )
+    assert [later - earlier for earlier, later in itertools.pairwise(times)] == pytest.approx([1.025] * 3, abs=0.02)
 
 
-def test_a_permit_settles_once():
+def test_a_permit_settles_once() -> None:
     async def run() -> None:
         gate = Gate(1, VirtualClock())
         permit: Permit = await gate.take()
@@ -160,7 +158,7 @@ def test_a_permit_settles_once():
     run_virtually(run())
 
 
-def test_closing_cancels_the_queue():
+def test_closing_cancels_the_queue() -> None:
     async def run() -> list[bool]:
         gate = Gate(1, VirtualClock())
         (await gate.take()).spend()
@@ -175,7 +173,7 @@ def test_closing_cancels_the_queue():
 
 @unhurried
 @given(rate=st.integers(1, 2000), count=st.integers(1, 400))
-def test_the_floor_is_a_floor_and_close(rate: int, count: int):
+def test_the_floor_is_a_floor_and_close(rate: int, count: int) -> None:
     async def run() -> float:
         clock = VirtualClock()
         gate = Gate(rate, clock)
@@ -190,11 +188,11 @@ def test_the_floor_is_a_floor_and_close(rate: int, count: int):
 
 @unhurried
 @given(rate=st.integers(1, 2000))
-def test_bursts_never_add_up_to_more_than_the_rate(rate: int):
+def test_bursts_never_add_up_to_more_than_the_rate(rate: int) -> None:
     bursts_within_a_second = int(1.0 / period_s(rate)) + 1
     assert bursts_within_a_second * burst_size(rate) <= rate
 
 
-def test_nothing_takes_no_time():
+def test_nothing_takes_no_time() -> None:
     assert floor_s(0, 10) == 0.0
     assert floor_s(1, 10) == 0.0
