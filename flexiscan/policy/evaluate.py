@@ -16,8 +16,19 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Skip, Task
 from flexiscan.model.profile import Profile, RuleEntry
 from flexiscan.model.target import Depth, Scope, Target
-from flexiscan.policy.controls import Beat, beats_of, obstacle
-from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject, accepted_ports
+from flexiscan.policy.controls import CONTROL_ROLE, Beat, beats_of, obstacle
+from flexiscan.policy.rule import (
+    CANARY_ROLE,
+    Case,
+    Ground,
+    Judgement,
+    Need,
+    Outcome,
+    Rule,
+    Seen,
+    Subject,
+    accepted_ports,
+)
 from flexiscan.policy.selection import Selection
 
 VERDICT_OF: Mapping[Outcome, Verdict] = {
@@ -28,6 +39,8 @@ VERDICT_OF: Mapping[Outcome, Verdict] = {
 }
 NOT_CHECKED_REASONS = frozenset({"not-selected", "depth"})
 """Skips that the user chose: the rule was not checked, which is no statement at all."""
+CHOSEN_SKIPS = NOT_CHECKED_REASONS | {"excluded"}
+"""Skips that leave a judgement about the rest whole; any other skip is a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +87,13 @@ class Evaluator:
             return [self._unjudged(entry, Subject(), "not_checked", "not-selected")]
         if rule is None:
             return [self._unjudged(entry, Subject(), "not_checked", "not-built")]
-        ground = self._ground()
-        findings = [self._judge(rule, entry, subject) for subject in rule.subjects(ground)]
-        if self._is_by_address(rule):
+        try:
+            subjects = tuple(rule.subjects(self._ground()))
+            by_address = self._is_by_address(rule)
+        except Exception as error:  # noqa: BLE001 - a defect in one rule must not take the others' findings away
+            return [self._unjudged(entry, Subject(), "inconclusive", "internal", detail=repr(error))]
+        findings = [self._judge(rule, entry, subject) for subject in subjects]
+        if by_address:
             findings.extend(self._without_addresses(rule, entry))
         return findings or [self._unjudged(entry, Subject(), "not_checked", rule.without_subject)]
 
@@ -117,7 +134,19 @@ class Evaluator:
         evidence = self.evidence
         usable = self._usable_addresses()
         accepted = accepted_ports(usable, self.seen.values())
+        for address, ports in self._unknown_ports().items():
+            accepted[address] = tuple(sorted({*accepted.get(address, ()), *ports}))
         return Ground(evidence.target, evidence.scope, self.profile, usable, evidence.depth, accepted)
+
+    def _unknown_ports(self) -> dict[str, set[int]]:
+        """TCP ports that were to be asked and could not be: they may accept, so no finding about them is left out."""
+        unknown: dict[str, set[int]] = {}
+        for task in self.evidence.tasks.values():
+            if task.id in self.seen or task.gate != "tcp" or task.role in (CONTROL_ROLE, CANARY_ROLE):
+                continue
+            if task.address is not None and task.port is not None:
+                unknown.setdefault(task.address, set()).add(task.port)
+        return unknown
 
     def _judge(self, rule: Rule, entry: RuleEntry, subject: Subject) -> Finding:
         facts = {need.role: self._facts(need, subject) for need in rule.needs}
@@ -161,28 +190,29 @@ class Evaluator:
 
     def _what_is_missing(self, rule: Rule, subject: Subject, judgement: Judgement) -> str:
         """Why the judgement cannot stand as it is; "" when it can."""
+        if judgement.outcome in ("holds", "violated") and not judgement.because:
+            return self._gap(rule, subject) or "not-looked-at"
         if judgement.outcome == "violated" and not judgement.rests_on_absence:
             return ""
         gap = self._gap(rule, subject)
-        if judgement.outcome == "cannot-tell":
-            if gap and not judgement.because:
-                return gap
-            return self._lost_control(judgement) if judgement.rests_on_absence else ""
-        if gap:
+        if gap and (judgement.outcome != "cannot-tell" or judgement.rests_on_absence or not judgement.because):
             return gap
-        if judgement.outcome == "holds" and not judgement.because:
-            return "not-looked-at"
-        if judgement.outcome == "not-applicable":
+        if not _needs_controls(rule, judgement):
             return ""
-        if judgement.rests_on_absence or rule.relies_on_controls:
-            return self._lost_control(judgement)
-        return ""
+        controlled = [seen for seen in judgement.because if self._has_controls(seen)]
+        if judgement.outcome == "holds" and not controlled:
+            return "nothing-answers"
+        return self._lost_control(controlled)
 
-    def _lost_control(self, judgement: Judgement) -> str:
-        for seen in judgement.because:
-            address = seen.task.address
-            if address is None or not any(a.address == address for a in self.evidence.addresses):
-                continue  # a name server, not the target
+    def _has_controls(self, seen: Seen) -> bool:
+        """Whether a fact is about an address of the target; questions to name servers have no controls."""
+        address = seen.task.address
+        return address is not None and (seen.task.gate != "dns" or address in self.beats)
+
+    def _lost_control(self, controlled: Iterable[Seen]) -> str:
+        """Why the controls around these facts do not hold; "" when they do."""
+        for seen in controlled:
+            address = seen.task.address or ""
             reason = obstacle(self.beats.get(address, ()), seen.started_s, seen.ended_s)
             if reason:
                 return "interrupted" if self.evidence.interrupted and reason == "control-lost" else reason
@@ -198,8 +228,11 @@ class Evaluator:
                     return "interrupted" if self.evidence.interrupted else "not-looked-at"
                 if observation.outcome.kind == "failure":
                     return _failure_result(observation.outcome.reason, task)
+            skipped = self._skip_reason(need, subject)
             if not planned and not need.optional:
-                return self._skip_reason(need, subject) or "not-looked-at"
+                return skipped or "not-looked-at"
+            if skipped and skipped not in CHOSEN_SKIPS:
+                return skipped
         return ""
 
     def _skip_reason(self, need: Need, subject: Subject) -> str:
@@ -257,6 +290,13 @@ def facts_of(tasks: Mapping[str, Task], observations: Mapping[str, Observation])
             ended_s=observation.ended.timestamp(),
         )
     return seen
+
+
+def _needs_controls(rule: Rule, judgement: Judgement) -> bool:
+    """Whether silence that nobody vouches for could have brought this about."""
+    if judgement.outcome in ("holds", "not-applicable"):
+        return judgement.rests_on_absence or rule.relies_on_controls
+    return judgement.rests_on_absence
 
 
 def _serves(task: Task | Skip, need: Need, subject: Subject) -> bool:

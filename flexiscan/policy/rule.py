@@ -15,6 +15,9 @@ from flexiscan.model.target import Depth, Scope, Target
 
 Outcome = Literal["holds", "violated", "cannot-tell", "not-applicable"]
 
+CANARY_ROLE = "tcp-canary"
+"""Connects to ports that nobody uses: the comparison, never a port of the host."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -137,7 +140,7 @@ def accepted_ports(addresses: Iterable[TargetAddress], facts: Iterable[Seen]) ->
     found: dict[str, set[int]] = {address.address: set() for address in addresses}
     for seen in facts:
         task, fact = seen.task, seen.fact
-        if task.role == "tcp-canary" or task.address not in found or task.port is None:
+        if task.role == CANARY_ROLE or task.address not in found or task.port is None:
             continue
         if fact.kind == "tcp" and fact.connect == "accepted":
             found[task.address].add(task.port)
