@@ -190,4 +190,4 @@ def _headers(context: Context, host: str, agent: str) -> tuple[Header, ...]:
     )
 
 
-SPEC: Final = ProbeSpec(id="http", version=1, plan=plan, observe=observe, proceed=proceed)
+SPEC: Final = ProbeSpec(id="http.ask", version=1, plan=plan, observe=observe, proceed=proceed)

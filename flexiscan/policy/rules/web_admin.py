@@ -9,7 +9,7 @@ from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, 
 from flexiscan.policy.web.channel import ROLES, Channel, channels_of
 from flexiscan.policy.web.exposure import RESULTS, Exposure, expose
 from flexiscan.policy.web.location import destination
-from flexiscan.policy.web.web_ports import admin_ports, is_closed
+from flexiscan.policy.web.web_ports import admin_ports, is_closed, web_ports
 
 ADMIN_RESULTS: Mapping[str, Outcome] = {
     **RESULTS,
@@ -48,7 +48,7 @@ def _judge_port(case: Case, port: int, *, follow: bool) -> Judgement:
             return _follow(case, exposure) if follow else Judgement("cannot-tell", "https-not-judged")
     if asked:
         return max(asked, key=lambda exposure: len(exposure.because)).judgement()
-    return _without_site(list(channels.values()))
+    return _without_site(case, port, list(channels.values()))
 
 
 def _follow(case: Case, exposure: Exposure) -> Judgement:
@@ -66,20 +66,28 @@ def _follow(case: Case, exposure: Exposure) -> Judgement:
     return Judgement("cannot-tell", "https-not-judged", because, params=params)
 
 
-def _without_site(channels: list[Channel]) -> Judgement:
-    """No channel went beyond the first look: is there a web server at all?"""
+def _without_site(case: Case, port: int, channels: list[Channel]) -> Judgement:
+    """No channel went beyond the first look: is there a web server at all?
+
+    On a port for web sites an answer that cannot be read stays unclear; on the declared port of another service
+    its own language is what is expected there.
+    """
     looks = [answer for channel in channels for answer in channel.of("web-look")]
     because = tuple(answer.seen for answer in looks)
     if not looks:
         return Judgement("cannot-tell", "incomplete")
-    if all(_speaks_otherwise(answer.exchange) for answer in looks):
+    if port not in web_ports(case.target) and all(_speaks_otherwise(answer.exchange) for answer in looks):
         return Judgement("holds", "not-http", because)
-    classes = {answer.answer_class for answer in looks}
+    classes = [answer.answer_class for answer in looks]
     if "rate-limited" in classes:
         return Judgement("cannot-tell", "rate-limited", because)
-    if classes & {"other", "kernel-refusal"}:
+    deciding = looks[-1] if looks[0].exchange.detail == "tls-record" else looks[0]
+    if deciding.answer_class in ("other", "kernel-refusal"):
         return Judgement("cannot-tell", "no-canary", because)
-    return Judgement("cannot-tell", "tls-failed" if classes == {"tls-failed"} else "no-answer", because)
+    if deciding.answer_class in ("tls-failed", "not-http"):
+        unclear = "tls-failed" if deciding.answer_class == "tls-failed" else "unclear-answer"
+        return Judgement("cannot-tell", unclear, because)
+    return Judgement("cannot-tell", "no-answer", because)
 
 
 def _speaks_otherwise(exchange: HttpExchange) -> bool:

@@ -41,11 +41,11 @@ class Channel:
         )
 
     def canaries(self, agent: Agent = "own") -> Mapping[str, Mapping[Phase, tuple[Answer, ...]]]:
-        """Canary answers by path and phase."""
+        """Canary answers by path and phase. The first look asked for a canary too, before everything else."""
         found: dict[str, dict[Phase, tuple[Answer, ...]]] = {}
-        for answer in self.of("web-canary", agent):
+        for answer in (*self.of("web-look", agent), *self.of("web-canary", agent)):
             phases = found.setdefault(answer.exchange.target, {})
-            phase: Phase = answer.seen.task.params["phase"]
+            phase: Phase = answer.seen.task.params.get("phase", "before")
             phases[phase] = (*phases.get(phase, ()), answer)
         return found
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from flexiscan.model.finding import Confidence
 from flexiscan.policy.rule import Judgement, Outcome, Seen
-from flexiscan.policy.web.channel import PHASES, Channel
+from flexiscan.policy.web.channel import Channel
 from flexiscan.policy.web.classes import Answer
+from flexiscan.policy.web.clear import redirects_throughout
 from flexiscan.policy.web.fingerprint import Baseline, baseline
 from flexiscan.policy.web.health import Health, health_of
 from flexiscan.policy.web.variant import OPEN, REFUSED, Reading, read_variant
@@ -99,7 +100,7 @@ def _without_opening(channel: Channel, health: Health, readings: Sequence[Readin
     if browser:
         return _cannot_tell(channel, browser, because)
     sends_on = any(reading.result == "redirects-to-https" for reading in readings)
-    if sends_on and (health.obstacle == "" or _redirects_throughout(channel)):
+    if sends_on and (health.obstacle == "" or redirects_throughout(channel)):
         return Exposure(channel, "redirects-to-https", because)
     if health.obstacle:
         alike = all(reading.result == "same-as-missing" for reading in readings)
@@ -142,18 +143,6 @@ def _browser_obstacle(channel: Channel, health: Health) -> str:
         if reading.kind not in ("refused", "neutral") and reading.result not in ("no-answer", "proxy-error"):
             return "user-agent-discrimination"
     return ""
-
-
-def _redirects_throughout(channel: Channel) -> bool:
-    """Whether every canary was sent to HTTPS in every phase: a live redirector, not a ban."""
-    for phases in channel.canaries().values():
-        for phase in PHASES:
-            answers = [answer for answer in phases.get(phase, ()) if answer.readable]
-            if any(answer.answer_class != "redirect-https" for answer in answers):
-                return False
-    return all(
-        any(a.readable for phases in channel.canaries().values() for a in phases.get(phase, ())) for phase in PHASES
-    )
 
 
 def _violated(channel: Channel, reading: Reading, health: Health) -> Exposure:

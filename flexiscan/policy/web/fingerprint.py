@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from flexiscan.model.facts import HttpExchange
 from flexiscan.policy.web.handlers import Handler, cookie_names, handlers_of
@@ -21,8 +22,14 @@ SAME_SIMILARITY = 0.95
 """Two answers are the same from here on when the site has no noise of its own."""
 NOISE_MARGIN = 0.05
 """How far below the controls' own similarity an answer may lie and still be like them."""
+DOUBT_MARGIN = 0.2
+"""An answer that much farther away is no longer the same, but not different enough to accuse anybody."""
+HARD_TRAITS = frozenset({"location", "password-field"})
+"""Traits that a page of one kind does not change by chance."""
 LOWEST_FLOOR = 0.6
 """Controls less similar than this among themselves say nothing: the baseline is unstable."""
+Likeness = Literal["same", "near", "different"]
+_GRADES: tuple[Likeness, ...] = ("same", "near", "different")
 _BODY_WEIGHT = 0.85
 _SHINGLE_WORDS = 3
 
@@ -79,15 +86,25 @@ class Baseline:
 
     def includes(self, fingerprint: Fingerprint) -> bool:
         """Whether an answer is the same as the controls, within their noise."""
-        return any(self._like(member, fingerprint) for member in self.members)
+        return self.compare(fingerprint) == "same"
 
-    def _like(self, member: Fingerprint, other: Fingerprint) -> bool:
+    def compare(self, fingerprint: Fingerprint) -> Likeness:
+        """How an answer lies to the controls; the closest member decides."""
+        found = {self._likeness(member, fingerprint) for member in self.members}
+        return next((grade for grade in _GRADES if grade in found), "different")
+
+    def _likeness(self, member: Fingerprint, other: Fingerprint) -> Likeness:
         if member.status != other.status:
-            return False
+            return "different"
         theirs = dict(other.traits)
-        if any(theirs[name] != value for name, value in member.traits if name in self.stable_traits):
-            return False
-        return similarity(member, other) >= min(SAME_SIMILARITY, self.floor - NOISE_MARGIN)
+        unequal = {name for name, value in member.traits if name in self.stable_traits and theirs[name] != value}
+        if unequal & HARD_TRAITS:
+            return "different"
+        alike = similarity(member, other)
+        needed = min(SAME_SIMILARITY, self.floor - NOISE_MARGIN)
+        if alike >= needed and not unequal:
+            return "same"
+        return "near" if alike >= needed - DOUBT_MARGIN else "different"
 
 
 def fingerprint(exchange: HttpExchange) -> Fingerprint:
@@ -123,14 +140,13 @@ def _traits(exchange: HttpExchange) -> tuple[tuple[str, str], ...]:
     def joined(name: str) -> str:
         return ", ".join(exchange.header_values(name))
 
-    title = " ".join(without_echo(title_of(exchange.body_text), exchange.target).split())
     return (
         ("server", joined("Server")),
         ("powered-by", joined("X-Powered-By")),
         ("content-type", joined("Content-Type").replace(" ", "").lower()),
         ("location", _location(exchange)),
         ("cookies", ", ".join(cookie_names(exchange))),
-        ("title", re.sub(r"[0-9]+", "#", title)),
+        ("title", " ".join(words_of(title_of(exchange.body_text), exchange.target))),
         ("password-field", str(load_markers().password_field.found_in(exchange.body_text))),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -56,7 +57,7 @@ def _obstacle(channel: Channel, controls: list[Answer], baselines: Mapping[str, 
     if any(answer.answer_class == "blocked-page" for answer in controls):
         return "blocked-page"
     canaries = channel.canaries()
-    if any(_changed(phases) for phases in canaries.values()):
+    if canaries_changed(channel):
         return "canary-lost"
     if not baselines or any(not base.members for base in baselines.values()):
         return "incomplete"
@@ -70,16 +71,29 @@ def _obstacle(channel: Channel, controls: list[Answer], baselines: Mapping[str, 
     return "" if any(_alive_throughout(phases) for phases in positive) else "canary-lost"
 
 
+def canaries_changed(channel: Channel) -> bool:
+    """Whether any canary gave another kind of answer later on: a ban, or a filter that woke up."""
+    return any(_changed(phases) for phases in channel.canaries().values())
+
+
+def phases_answered(channel: Channel) -> bool:
+    """Whether something readable came back to the canaries before, during and after."""
+    return all(any(_readable(phases, phase) for phases in channel.canaries().values()) for phase in PHASES)
+
+
 def _readable(phases: Mapping[Phase, tuple[Answer, ...]], phase: Phase) -> list[Answer]:
     return [answer for answer in phases.get(phase, ()) if answer.readable]
 
 
 def _changed(phases: Mapping[Phase, tuple[Answer, ...]]) -> bool:
-    """Whether a canary gave another kind of answer later on: a ban, or a filter that woke up."""
-    kinds = {
-        (answer.answer_class, answer.exchange.status) for phase in PHASES for answer in _readable(phases, phase)
-    }
-    return len(kinds) > 1
+    return unchanged_until(phases) is not None
+
+
+def unchanged_until(phases: Mapping[Phase, tuple[Answer, ...]]) -> float | None:
+    """When a canary was last seen as it was at first, in run seconds; None when it never changed."""
+    answers = [answer for phase in PHASES for answer in _readable(phases, phase)]
+    good = list(itertools.takewhile(lambda a: _kind(a) == _kind(answers[0]), answers))
+    return None if len(good) == len(answers) else good[-1].seen.ended_s
 
 
 def _alive_throughout(phases: Mapping[Phase, tuple[Answer, ...]]) -> bool:

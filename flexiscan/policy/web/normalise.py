@@ -25,6 +25,7 @@ _LONG_HEX = re.compile(r"\b[0-9a-f]{8,}\b", re.IGNORECASE)
 _LONG_TOKEN = re.compile(r"(?=[A-Za-z0-9+/_=-]{0,200}[0-9])[A-Za-z0-9+/_=-]{20,}")
 _NUMBER = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W_]+|[<>=/]+", re.UNICODE)
+_COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
 
 _ECHO_MIN_CHARS = 3
@@ -34,7 +35,7 @@ _ECHO_MIN_CHARS = 3
 def title_of(text: str) -> str:
     """The page title, blanks folded; "" when there is none."""
     found = _TITLE.search(text)
-    return " ".join(html.unescape(found[1]).split()) if found else ""
+    return " ".join(html.unescape(_COMMENT.sub(" ", found[1])).split()) if found else ""
 
 
 def without_echo(text: str, target: str) -> str:

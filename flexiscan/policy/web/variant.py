@@ -84,8 +84,10 @@ def _why_unreadable(answers: Sequence[Answer]) -> Unclear:
 
 
 def _read_answer(answer: Answer, missing: Baseline) -> Reading:
-    alike = missing.includes(answer.fingerprint)
-    kind, result = _read_alike(answer) if alike else _read_unlike(answer, missing)
+    likeness = missing.compare(answer.fingerprint)
+    if likeness == "near" and answer.answer_class == "content" and not answer.admin_marker:
+        return Reading("unclear", "unstable", (answer,))
+    kind, result = _read_alike(answer) if likeness == "same" else _read_unlike(answer, missing)
     return Reading(kind, result, (answer,))
 
 

@@ -16,9 +16,15 @@ DECLARED_SERVICE_PORTS = {"telephony-manager": 9692, "active-state": 13404}
 """Guide: Technical overview."""
 
 
+def web_ports(target: Target) -> tuple[int, ...]:
+    """The ports for web sites: the standard ones, the backend's, the declared ones."""
+    ports = (DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, *BACKEND_PORTS, target.http_port, target.https_port)
+    return tuple(dict.fromkeys(ports))
+
+
 def admin_ports(target: Target) -> tuple[int, ...]:
     """The ports on which nobody may find /admin: the web ports, the backend's, and every declared one."""
-    ports = [DEFAULT_HTTP_PORT, DEFAULT_HTTPS_PORT, *BACKEND_PORTS, target.http_port, target.https_port]
+    ports = list(web_ports(target))
     ports += [DECLARED_SERVICE_PORTS[name] for name in target.ports]
     ports += target.mitai_ports
     return tuple(dict.fromkeys(ports))
