@@ -6,6 +6,8 @@ import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
 
+from pydantic import TypeAdapter
+
 from flexiscan.engine.runtime import Runtime
 from flexiscan.model.facts import Fact
 from flexiscan.model.failure import Failure
@@ -18,6 +20,9 @@ from flexiscan.net.wall import ScopeViolation
 MAX_DETAIL_CHARACTERS = 400
 
 Observe = Callable[[TaskContext, Task], Awaitable[Fact]]
+
+_FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
+"""Whatever else a probe returns is a defect of ours, not an answer."""
 
 
 async def run_task(runtime: Runtime, task: Task, observe: Observe) -> Observation:
@@ -34,11 +39,11 @@ async def run_task(runtime: Runtime, task: Task, observe: Observe) -> Observatio
 async def _attempt(runtime: Runtime, task: Task, observe: Observe) -> Fact | Failure:
     try:
         async with asyncio.timeout(task.deadline_s):
-            return await observe(runtime.context(task), task)
+            return _FACT.validate_python(await observe(runtime.context(task), task))
     except CannotLook as obstacle:
         return Failure(reason=obstacle.reason, detail=obstacle.detail[:MAX_DETAIL_CHARACTERS])
     except ScopeViolation as violation:
-        return Failure(reason="outside-scope", detail=str(violation)[:MAX_DETAIL_CHARACTERS])
+        return Failure(reason=violation.reason, detail=violation.detail[:MAX_DETAIL_CHARACTERS])
     except TimeoutError:
         return Failure(reason="deadline", detail=f"{task.deadline_s:g} s")
     except Exception as error:  # noqa: BLE001 - a defect of ours must show as such, not as an answer of the target

@@ -7,6 +7,7 @@ is dropped at once; a reset counts as an answer, because somebody at that addres
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flexiscan.engine.boundary import run_task
@@ -47,6 +48,8 @@ class Controls:
     ports: dict[str, int] = field(default_factory=dict)
     """The control port of each address: the first that answered."""
     count: dict[str, int] = field(default_factory=dict)
+    under_way: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while heartbeats are under way."""
 
     async def before(self) -> None:
         """Find a port that answers at every address; nothing else may be sent to an address before this."""
@@ -55,26 +58,41 @@ class Controls:
                 group.create_task(self._first(address.address))
 
     async def _first(self, address: str) -> None:
-        for port in dict.fromkeys((self.target.https_port, self.target.http_port)):
+        for port in self._web_ports(address):
             observation = await self._beat(address, port)
             if answered(observation):
+                # A port that accepts is the better control: a firewall that blocks can reset, but not accept.
+                self.ports.setdefault(address, port)
+            if accepted(observation):
                 self.ports[address] = port
                 return
+
+    def _web_ports(self, address: str) -> Iterable[int]:
+        """The ports to try, in order; none that the scope excludes."""
+        ports = dict.fromkeys((self.target.https_port, self.target.http_port))
+        return [port for port in ports if self.runtime.wall.permits(address, port, "tcp")]
 
     async def once(self) -> None:
         """One control at every address, side by side."""
         async with asyncio.TaskGroup() as group:
             for address in self.addresses:
-                port = self.ports.get(address.address, self.target.https_port)
-                group.create_task(self._beat(address.address, port))
+                ports = [self.ports.get(address.address), *self._web_ports(address.address)]
+                port = next((port for port in ports if port is not None), None)
+                if port is not None:
+                    group.create_task(self._beat(address.address, port))
 
     async def keep_beating(self) -> None:
         """Controls at all addresses that have a control port, until cancelled."""
         while True:
             await self.runtime.clock.sleep(HEARTBEAT_S)
-            async with asyncio.TaskGroup() as group:
+            async with self.under_way, asyncio.TaskGroup() as group:
                 for address, port in self.ports.items():
                     group.create_task(self._beat(address, port))
+
+    async def stop_beating(self, beating: asyncio.Task[None]) -> None:
+        """End `keep_beating`, but never in the middle of a control: one without an outcome counts as lost."""
+        async with self.under_way:
+            beating.cancel()
 
     async def _beat(self, address: str, port: int) -> Observation:
         number = self.count[address] = self.count.get(address, 0) + 1
@@ -101,3 +119,9 @@ def answered(observation: Observation) -> bool:
     """Whether somebody at the address spoke."""
     outcome = observation.outcome
     return outcome.kind == "tcp" and outcome.connect in ("accepted", "reset")
+
+
+def accepted(observation: Observation) -> bool:
+    """Whether the connection was accepted."""
+    outcome = observation.outcome
+    return outcome.kind == "tcp" and outcome.connect == "accepted"

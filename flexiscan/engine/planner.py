@@ -39,20 +39,24 @@ class Planner:
 
     def proceed(
         self, spec: ProbeSpec, task: Task, lane: tuple[Observation, ...], known: Iterable[str]
-    ) -> tuple[Task, ...]:
-        """The tasks that a lane goes on with after `task` ended."""
+    ) -> tuple[tuple[Task, ...], tuple[Skip, ...]]:
+        """The tasks that a lane goes on with after `task` ended, and those that were left out."""
         if spec.proceed is None:
-            return ()
+            return (), ()
         taken = set(known)
         added: list[Task] = []
+        skips: list[Skip] = []
         for draft in spec.proceed(task, lane):
             follower = _task(spec, replace(draft, lane=task.lane), host=task.host, round_number=task.round)
             if follower.id in taken:
                 raise PluginError(f"probe {spec.id!r} drafted the task {follower.id!r} twice")
-            if not self.admit(follower):
+            reason = self.admit(follower)
+            if reason:
+                skips.append(_skip(follower, reason))
+            else:
                 taken.add(follower.id)
                 added.append(follower)
-        return tuple(added)
+        return tuple(added), tuple(skips)
 
 
 def lanes_of(tasks: Iterable[Task]) -> Mapping[str, tuple[Task, ...]]:

@@ -39,8 +39,8 @@ class Scheduler:
                 running = [group.create_task(self._run_lane(lane, specs)) for lane in lanes]
                 if running:
                     await asyncio.wait(running)
-                if beating is not None:
-                    beating.cancel()
+                if controls is not None and beating is not None:
+                    await controls.stop_beating(beating)
         finally:
             if beating is not None:
                 beating.cancel()
@@ -54,7 +54,10 @@ class Scheduler:
             observation = await run_task(self.runtime, task, spec.observe)
             self.runtime.journal.observed(task.host, observation)
             history.append(observation)
-            added = self.planner.proceed(spec, task, tuple(history), self.known)
+            added, left_out = self.planner.proceed(spec, task, tuple(history), self.known)
+            if left_out:
+                plan = Plan(round=task.round, seed=self.runtime.seed, tasks=(), skips=left_out)
+                self.runtime.journal.planned(task.host, plan)
             if added:
                 self.known.update(follower.id for follower in added)
                 self.runtime.journal.added(task.host, added)

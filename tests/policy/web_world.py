@@ -140,7 +140,7 @@ class World:
             while waiting:
                 task = waiting.pop(0)
                 history.append(self._take(task, self._answer(task)))
-                waiting[:0] = planner.proceed(http.SPEC, task, tuple(history), self.tasks)
+                waiting[:0], _ = planner.proceed(http.SPEC, task, tuple(history), self.tasks)
 
     def _answer(self, task: Task) -> HttpExchange:
         assert task.address is not None
