@@ -45,10 +45,6 @@ _UNDERSTOOD: Final = frozenset(
 )
 """May be critical. Policies are read by no web client, so they decide nothing."""
 
-_SERVER_PURPOSES: Final = frozenset(
-    {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
-)
-
 
 class SearchTooLong(Exception):
     """The chain offers more ways than are worth trying."""
@@ -181,7 +177,8 @@ def _fit_for_servers(certificate: Certificate) -> bool:
         purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except x509.ExtensionNotFound:
         return True
-    return any(purpose in _SERVER_PURPOSES for purpose in purposes)
+    # "Any purpose" is no server purpose to OpenSSL, while others let it count: such a path is not called sound.
+    return ExtendedKeyUsageOID.SERVER_AUTH in purposes
 
 
 def _unknown_critical(certificate: Certificate) -> bool:
