@@ -39,13 +39,15 @@ class Run:
     clock: Clock
     profile: Profile
     start: RunStarted
+    began_s: float
+    """The start on the monotonic clock."""
 
     @staticmethod
     def begin(request: ScanRequest, clock: Clock) -> Run:
         """Check what must be refused before anything is sent. Raises UsageError or ScopeRefused."""
         profile = load_profile()
         _check(request, profile, clock)
-        now = clock.now()
+        now, began_s = clock.now(), clock.monotonic()
         run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         facts = RunFacts(
             id=run_id,
@@ -67,7 +69,7 @@ class Run:
             families=request.families,
             judge_options=trust if request.ca_bundle_pem is not None else {},
         )
-        return Run(request, clock, profile, start)
+        return Run(request, clock, profile, start, began_s)
 
     def runtime(self, pace: Pace, journal: Journal) -> Runtime:
         """What the tasks of a host share; its wall is open for the resolvers alone."""
@@ -75,6 +77,8 @@ class Run:
             run_id=self.start.run.id,
             user_agent=user_agent(self.start.run.id),
             seed=self.start.run.seed,
+            began=self.start.run.started,
+            began_s=self.began_s,
             clock=self.clock,
             pace=pace,
             wall=self._wall(),

@@ -53,8 +53,11 @@ async def scan(request: ScanRequest, watch: Watch | None = None, *, clock: Clock
         try:
             await _scan_hosts(run, specs, write, watch or Watch())
             interrupted = False
-        except* FlexiScanError as group:
-            raise _first(group) from None
+        except BaseExceptionGroup as group:
+            ours, _ = group.split(FlexiScanError)
+            if ours is None:
+                raise
+            raise _first(ours) from None
         finally:
             with contextlib.suppress(FlexiScanError):
                 write(RunEnded(ended=run.clock.now(), interrupted=interrupted))

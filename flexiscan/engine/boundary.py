@@ -31,9 +31,9 @@ async def run_task(runtime: Runtime, task: Task, observe: Observe) -> Observatio
     Never raises for what a probe does. Cancellation from outside passes through.
     """
     async with runtime.pace.turn(task.gate, host=task.host, address=task.address):
-        started = runtime.clock.now()
+        started = runtime.stamp()
         outcome = await _attempt(runtime, task, observe)
-        return Observation(id=task.id, started=started, ended=runtime.clock.now(), outcome=outcome)
+        return Observation(id=task.id, started=started, ended=runtime.stamp(), outcome=outcome)
 
 
 async def _attempt(runtime: Runtime, task: Task, observe: Observe) -> Fact | Failure:

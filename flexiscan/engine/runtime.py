@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,10 +31,17 @@ class Runtime:
     run_id: str
     user_agent: str
     seed: int
+    began: dt.datetime
+    began_s: float
+    """`began` on the monotonic clock."""
     clock: Clock
     pace: Pace
     wall: ScopeWall
     journal: Journal
+
+    def stamp(self) -> dt.datetime:
+        """The time of day by the clock as it was when the run began: a later correction of it cannot swap events."""
+        return self.began + dt.timedelta(seconds=self.clock.monotonic() - self.began_s)
 
     def context(self, task: Task) -> TaskContext:
         """The context of one task. Its randomness depends on the seed and the task alone."""
