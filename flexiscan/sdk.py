@@ -29,6 +29,8 @@ from flexiscan.net.link import (
     TlsAgreed,
     TlsFailed,
 )
+from flexiscan.net.tls_context import permissive_context
+from flexiscan.net.worker_guard import run_worker
 
 __all__ = [
     "CannotLook",
@@ -44,6 +46,8 @@ __all__ = [
     "Received",
     "TlsAgreed",
     "TlsFailed",
+    "permissive_context",
+    "run_worker",
 ]
 
 
@@ -101,7 +105,7 @@ class PlanView:
     """What a probe's `plan` may look at. The same view always gives the same drafts.
 
     Round 0 knows the name only (DNS). Round 1 knows the addresses (ports, datagrams). Round 2 knows what round 1
-    saw (web and TLS on the ports that accepted).
+    saw (web and TLS on the ports that accepted). Round 3 is for what must come after everything else.
     """
 
     round: int
