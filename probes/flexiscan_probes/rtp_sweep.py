@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
@@ -62,26 +62,24 @@ class RangeSweep:
             await self._drain()
             if self.media_seen:
                 return
-        await self.listen(PASS_WAIT_S)
+        await self.listen(PASS_WAIT_S, until=lambda: not self.silent(ports))
 
     async def compare(self, ports: Sequence[int]) -> tuple[SweepPort, ...]:
         """Ask canaries slowly and more than once; what each of them did."""
         self.recent.clear()
         for _ in range(CANARY_TRIES):
-            silent = [port for port in ports if port not in self.recent]
-            for port in silent:
+            for port in [port for port in ports if port not in self.recent]:
                 if self.media_seen:
                     break
                 await self._send(port)
                 await self.listen(CANARY_PAUSE_S)
-            if silent:
-                await self.listen(CANARY_WAIT_S)
+            await self.listen(CANARY_WAIT_S, until=lambda: self.recent.issuperset(ports))
         return tuple(self._as_swept(port) for port in ports)
 
-    async def listen(self, wait_s: float) -> None:
-        """Note everything that comes within a time; ends early with the first media packet."""
+    async def listen(self, wait_s: float, until: Callable[[], bool] = lambda: False) -> None:
+        """Note everything that comes within a time; ends early with the first media packet, or by `until`."""
         ends_s = self.ctx.monotonic() + wait_s
-        while not self.media_seen and (left_s := ends_s - self.ctx.monotonic()) > 0:
+        while not self.media_seen and not until() and (left_s := ends_s - self.ctx.monotonic()) > 0:
             event = await self.link.next(timeout_s=left_s)
             if event is not None:
                 self.note(event)
