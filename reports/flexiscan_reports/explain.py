@@ -42,7 +42,7 @@ def _result(entry: RuleEntry, result: str, outcome: str, texts: Texts) -> Iterab
     finding = Finding(
         rule=entry.id,
         guide=entry.guide,
-        verdict=VERDICTS[outcome],  # type: ignore[arg-type]  # the four values are verdicts
+        verdict=VERDICTS[outcome],
         severity=entry.severity,
         confidence="firm",
         result=result,

@@ -1,7 +1,8 @@
 """Fills the sentences of the catalogue with values that a target may have chosen.
 
-A sentence knows two marks: `{name}` stands for a value, and `[ ... ]` holds a part that is left out when one of its
-values is missing. A missing value outside brackets reads "?". Values are never read as marks, and nothing raises.
+A sentence knows two marks: `{name}` stands for a value, and `[ ... {name} ... ]` holds a part that is left out
+when one of its values is missing. A missing value outside brackets reads "?". Values are never read as marks, and
+nothing raises.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ MISSING = "?"
 
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"\{([a-z0-9_]+)\}")
+
+_SAFE = re.compile(r"[A-Za-z0-9._:,/ -]+")
 
 MAX_LISTED = 12
 """Members of a list that a sentence names; the rest is counted."""
@@ -34,8 +37,10 @@ def fill(sentence: str, values: Mapping[str, Any], yes_no: tuple[str, str] = ("y
         return MISSING if _absent(value) else plain(value, yes_no)
 
     def part_of(match: re.Match[str]) -> str:
-        absent = any(_absent(values.get(name)) for name in _NAME.findall(match[1]))
-        return "" if absent else _NAME.sub(value_of, match[1])
+        names = _NAME.findall(match[1])
+        if not names:
+            return match[0]
+        return "" if any(_absent(values.get(name)) for name in names) else _NAME.sub(value_of, match[1])
 
     pieces: list[str] = []
     end = 0
@@ -44,6 +49,19 @@ def fill(sentence: str, values: Mapping[str, Any], yes_no: tuple[str, str] = ("y
         end = match.end()
     pieces.append(_NAME.sub(value_of, sentence[end:]))
     return "".join(pieces)
+
+
+def fill_command(line: str, values: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The command lines of a pattern: one for each value of a name, none when a name has no value.
+
+    Braces that hold anything but a known name are part of the command. A value that a shell could read as more
+    than a word is replaced by its name in angle brackets: nobody shall paste what a stranger wrote.
+    """
+    lines = [line]
+    for name in sorted(names_in(line) & values.keys()):
+        safe = [value if _SAFE.fullmatch(value) else f"<{name}>" for value in values[name]]
+        lines = [entry.replace("{" + name + "}", value) for entry in lines for value in safe]
+    return tuple(lines)
 
 
 def plain(value: Any, yes_no: tuple[str, str] = ("yes", "no")) -> str:

@@ -13,7 +13,9 @@ from importlib import resources
 from typing import Any
 
 from flexiscan.model.finding import Finding
+from flexiscan_reports.derived import derived
 from flexiscan_reports.sentence import fill
+from flexiscan_reports.visible import show
 
 LOCALES = ("en", "sv")
 AREAS = ("ports", "web", "tls", "cert", "dns", "parity", "host")
@@ -67,6 +69,14 @@ class Texts:
         """A phrase with a number, singular or plural: the keys `<key>.one` and `<key>.many`."""
         return self.word(f"{key}.{'one' if number == 1 else 'many'}", n=number, **values)
 
+    def exit_line(self, code: int) -> str:
+        """An exit code with its meaning."""
+        return self.word("page.exit_line", code=code, meaning=str(self.words["exit"].get(str(code), "?")))
+
+    def service(self, name: str) -> str:
+        """A protocol as people call it: "SIP" for "sip"."""
+        return show(str(self.words["service"].get(name, name)))
+
     def title(self, rule: str) -> str:
         """What the rule is about, a noun phrase."""
         return str(self.rules.get(rule, {}).get("title", rule))
@@ -101,14 +111,30 @@ class Texts:
             "transport": finding.transport,
             "severity": self.word(f"severity.{finding.severity}"),
         }
-        return {**own, **self.links.get(finding.rule, {}).get("values", {}), **finding.params}
+        values = {**own, **self.fixed_values(finding.rule), **finding.params, **derived(finding.params)}
+        if isinstance(values.get("service"), str):
+            values["service"] = self.service(values["service"])
+        return values
+
+    def fixed_values(self, rule: str) -> Mapping[str, Any]:
+        """Values that belong to a rule as such, e.g. the name of the protocol that it is about."""
+        values: Mapping[str, Any] = self.links.get(rule, {}).get("values", {})
+        return values
+
+    def fix_id(self, rule: str, result: str) -> str:
+        """The fix for a result of a rule; empty when there is none."""
+        link = self.links.get(rule, {})
+        return str(link.get("fix_for", {}).get(result, link.get("fix", "")))
 
     def fix_ids(self, rule: str, results: frozenset[str]) -> tuple[str, ...]:
         """The fixes for these results of a rule, the rule's own first."""
-        link = self.links.get(rule, {})
-        other: Mapping[str, str] = link.get("fix_for", {})
-        wanted = sorted({other.get(result, link.get("fix", "")) for result in results} - {""})
-        return tuple(sorted(wanted, key=lambda name: name != link.get("fix")))
+        own = self.links.get(rule, {}).get("fix", "")
+        wanted = {self.fix_id(rule, result) for result in results} | {own}
+        return tuple(sorted(wanted - {""}, key=lambda name: (name != own, name)))
+
+    def is_beyond(self, rule: str) -> bool:
+        """Whether the rule is good practice that the guide does not ask for."""
+        return bool(self.links.get(rule, {}).get("beyond", False))
 
     def fix(self, name: str) -> Fix:
         """A fix with its marks not yet filled. Raises KeyError when it does not exist."""
@@ -127,13 +153,13 @@ class Texts:
 
     def _template(self, rule: str, result: str, part: str) -> str:
         special = self.rules.get(rule, {}).get("results", {}).get(result)
-        general = self.results.get(result)
-        for entry in (special, general):
+        of_area = self.results.get(f"{rule.partition('.')[0]}.{result}")
+        for entry in (special, of_area, self.results.get(result)):
             if isinstance(entry, str):
                 entry = {"text": entry}
             if entry is not None and part in entry:
                 return str(entry[part])
-        return self.words["unknown_result"] if part == "text" else ""
+        return str(self.words["unknown_result"]) if part == "text" else ""
 
 
 def normalise_locale(locale: str) -> str:

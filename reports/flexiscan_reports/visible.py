@@ -44,3 +44,15 @@ def _spell(text: str) -> Iterator[str]:
             yield f"<U+{ord(character):04X}>"
         else:
             yield character
+
+
+MAX_BYTES = 256
+"""Bytes of an exchange that a report quotes."""
+
+
+def show_bytes(data: bytes, limit: int = MAX_BYTES) -> str:
+    """Bytes as text: printable ASCII as it is, line ends as line ends, all else as \\xNN; cut at `limit`."""
+    kept = data[:limit].replace(b"\r\n", b"\n")
+    text = "".join(chr(byte) if 32 <= byte < 127 or byte == 10 else f"\\x{byte:02x}" for byte in kept)
+    rest = len(data) - limit
+    return text if rest <= 0 else f"{text}… (+{rest})"
