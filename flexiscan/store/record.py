@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,14 +53,21 @@ class RecordWriter:
     def write(self, event: Event) -> None:
         """Append one event as one line."""
         line = event.model_dump_json().encode() + b"\n"
+        written = 0
         try:
-            written = os.write(self._descriptor, line)
             while written < len(line):
                 written += os.write(self._descriptor, line[written:])
         except OSError as error:
+            self._take_back(written)
             raise RecordError(
                 f"cannot write the record {self.path}: {error.strerror}", "free some space and scan again"
             ) from error
+
+    def _take_back(self, size_bytes: int) -> None:
+        """Remove the beginning of a line that could not be finished: what follows it must stay readable."""
+        with contextlib.suppress(OSError):
+            whole_lines = os.fstat(self._descriptor).st_size - size_bytes
+            os.ftruncate(self._descriptor, whole_lines)
 
     def close(self) -> None:
         """Close the file."""
@@ -79,6 +87,8 @@ class HostRecord:
     """Everything that a record holds about one host."""
 
     target: Target
+    resolved: bool = False
+    """False: the run ended before its addresses were known."""
     addresses: tuple[TargetAddress, ...] = ()
     reach: tuple[FamilyReach, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -99,7 +109,7 @@ class Record:
         match event:
             case TargetResolved():
                 host = self._host(event.target.host)
-                host.addresses, host.reach = event.addresses, event.reach
+                host.addresses, host.reach, host.resolved = event.addresses, event.reach, True
             case Planned():
                 host = self._host(event.host)
                 host.tasks.update((task.id, task) for task in event.plan.tasks)
@@ -107,11 +117,19 @@ class Record:
             case TasksAdded():
                 self._host(event.host).tasks.update((task.id, task) for task in event.tasks)
             case Observed():
-                self._host(event.host).observations[event.observation.id] = event.observation
+                self._observe(self._host(event.host), event.observation)
             case RunEnded():
                 self.end = event
             case RunStarted():
                 raise RecordError("the record holds two runs", "it was put together by hand: use one run a file")
+
+    @staticmethod
+    def _observe(host: HostRecord, observation: Observation) -> None:
+        if observation.id not in host.tasks:
+            raise RecordError(f"the record holds {observation.id!r}, which was never planned", "the record is damaged")
+        if observation.id in host.observations:
+            raise RecordError(f"the record holds {observation.id!r} twice", "the record is damaged")
+        host.observations[observation.id] = observation
 
     def _host(self, name: str) -> HostRecord:
         try:
@@ -154,7 +172,14 @@ def read_record(folder: Path) -> Record:
                 raise RecordError(f"{path}, line 1: not the start of a run", "name a flexiscan record")
             record = new_record(event)
         else:
-            record.add(event)
+            _add(record, event, f"{path}, line {number}")
     if record is None:
         raise RecordError(f"{path} is empty: the run was ended before it began", "scan again")
     return record
+
+
+def _add(record: Record, event: Event, place: str) -> None:
+    try:
+        record.add(event)
+    except RecordError as error:
+        raise RecordError(f"{place}: {error.cause}", error.next_step) from error
