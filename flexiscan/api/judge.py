@@ -73,7 +73,7 @@ def _target_result(record: Record, host: HostRecord, interrupted: bool) -> Targe
         scope=start.scope,
         addresses=host.addresses,
         families=start.families,
-        names_known=names_known(host.target, replies),
+        names_known=names_known(host.target, replies) if host.resolved else {},
         tasks=host.tasks,
         skips=tuple(host.skips),
         observations=host.observations,
