@@ -38,7 +38,7 @@ def target_addresses(
         for address in named
     }
     for origin in target.origins:
-        state: AddressState = "excluded" if _is_excluded(origin, scope) else "in-scope"
+        state = _state(origin, target, scope, is_public)
         found.setdefault(origin, TargetAddress(address=origin, family=family_of(origin), state=state, origin=True))
     return tuple(sorted(found.values(), key=lambda entry: (entry.family, entry.origin, entry.address)))
 
@@ -53,11 +53,21 @@ def names_known(target: Target, replies: Sequence[DnsReply]) -> dict[Family, boo
 def _state(address: str, target: Target, scope: Scope, is_public: IsPublic) -> AddressState:
     if _is_excluded(address, scope):
         return "excluded"
+    if _is_ipv4_in_disguise(address):
+        return "not-public"
+    if address in target.origins:
+        return "in-scope"
     if target.addresses:
         return "in-scope" if address in target.addresses else "not-authorised"
     if is_loopback(target.host) or is_public(address):
         return "in-scope"
     return "not-public"
+
+
+def _is_ipv4_in_disguise(address: str) -> bool:
+    """An IPv4-mapped address travels as IPv4 (RFC 4291 2.5.5.2): it would be measured as the wrong family."""
+    parsed = ipaddress.ip_address(address)
+    return isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None
 
 
 def _is_excluded(address: str, scope: Scope) -> bool:
