@@ -13,6 +13,9 @@ ADDRESS_TYPES = ("A", "AAAA")
 
 LOCAL_NAME = "localhost."
 
+FILTERING_ERRORS = frozenset({4, 15, 16, 17})
+"""Extended errors of a resolver that does not give the name's own answer: forged, blocked, censored, filtered."""
+
 MAX_ALIAS_LINKS = 8
 """Longer chains are a fault: common resolvers give up between 8 and 16 links (RFC 1034 3.6.2 asks for none)."""
 
@@ -80,10 +83,10 @@ def answer_path(reply: DnsReply) -> AnswerPath:
 def addresses_of(host: str, replies: Sequence[DnsReply]) -> tuple[str, ...]:
     """All addresses of a host, both families, sorted and without duplicates: IPv4 first.
 
-    Counts only replies without an error, to a question for the host itself or for a name that its alias chain
-    leads to, and in them only records reached from the question.
+    Counts only replies without an error and without a filter, to a question for the host itself or for a name that
+    its alias chain leads to, and in them only records reached from the question.
     """
-    usable = [reply for reply in replies if reply.outcome == "answer" and reply.rcode == "NOERROR"]
+    usable = [reply for reply in replies if reply.rcode == "NOERROR" and not is_filtered(reply)]
     known = {canonical_name(host)}
     found: set[str] = set()
     waiting = usable
@@ -96,6 +99,11 @@ def addresses_of(host: str, replies: Sequence[DnsReply]) -> tuple[str, ...]:
             known |= _all_reached(canonical_name(reply.name), _targets_by_name(reply.records))
             found.update(answer_path(reply).addresses)
     return sort_addresses(found)
+
+
+def is_filtered(reply: DnsReply) -> bool:
+    """Whether the resolver says that it replaced the answer (RFC 8914 4.5, 4.16 to 4.18)."""
+    return not FILTERING_ERRORS.isdisjoint(reply.extended_errors)
 
 
 def sort_addresses(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -1,16 +1,18 @@
 """What one DNS reply says about the type that was asked for.
 
 An absence counts only when a server that answers says so: NXDOMAIN, or NOERROR without records (NODATA, RFC 2308
-section 2). A referral, an answer of other records only, or a chain not followed to its end is no absence.
+section 2). A referral, an answer of other records only, or a chain not followed to its end is no absence. A server
+that strips a type answers like one where it is absent, but cannot add the zone's SOA to it: where the SOA is missing,
+and the same server gives it for another type of the same name, the absence is doubtful.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from flexiscan.model.dns_answer import AnswerPath, answer_path, canonical_name
+from flexiscan.model.dns_answer import AnswerPath, answer_path, canonical_name, is_filtered
 from flexiscan.model.endpoint import Family
 from flexiscan.model.facts_dns import DnsReply
 
@@ -21,12 +23,17 @@ ReadingKind = Literal[
     "name-unknown",  # NXDOMAIN for the name asked
     "target-unknown",  # NXDOMAIN for the end of its alias chain (RFC 6604)
     "contradictory",  # NXDOMAIN together with addresses
+    "filtered",  # the resolver says that it put its own answer in the place of the name's
+    "doubtful",  # an absence without the SOA, from a server that gives the SOA otherwise
     "incomplete",  # no answer to the question: a referral, other records only, a chain not followed
     "failed",  # SERVFAIL, REFUSED and the like
     "garbage",
     "silent",
 ]
 ABSENCES: frozenset[ReadingKind] = frozenset({"absent", "name-unknown", "target-unknown"})
+
+CONTROL_TYPE = "SOA"
+"""What a server is asked for, for the same name, when it says "none" without proof."""
 
 RDTYPE_OF: dict[Family, str] = {"ipv4": "A", "ipv6": "AAAA"}
 
@@ -45,8 +52,15 @@ class ReplyReading:
         return self.kind == "addresses" or self.kind in ABSENCES
 
 
-def read_reply(reply: DnsReply) -> ReplyReading:
-    """What one reply says."""
+def read_reply(reply: DnsReply, others: Sequence[DnsReply] = ()) -> ReplyReading:
+    """What one reply says, in the light of the other replies of the same server."""
+    read = _read(reply)
+    if read.kind in ABSENCES and not read.proven and any(_is_control_of(other, reply) for other in others):
+        return replace(read, kind="doubtful")
+    return read
+
+
+def _read(reply: DnsReply) -> ReplyReading:
     path = answer_path(reply)
     if reply.outcome == "answer":
         return _read_answer(reply, path)
@@ -58,11 +72,23 @@ def read_reply(reply: DnsReply) -> ReplyReading:
 def families_known(host: str, replies: Sequence[DnsReply]) -> dict[Family, bool]:
     """For which families a server gave a definite answer about the host, be it "none"."""
     name = canonical_name(host)
-    known = {reply.rdtype for reply in replies if canonical_name(reply.name) == name and read_reply(reply).definite}
+    asked = [reply for reply in replies if canonical_name(reply.name) == name]
+    known = {reply.rdtype for reply in asked if read_reply(reply, asked).definite}
     return {family: rdtype in known for family, rdtype in RDTYPE_OF.items()}
 
 
+def _is_control_of(control: DnsReply, reply: DnsReply) -> bool:
+    """Whether it shows that the same server does give the SOA of the name's zone."""
+    same = control.server == reply.server and canonical_name(control.name) == canonical_name(reply.name)
+    if not same or control.rdtype != CONTROL_TYPE:
+        return False
+    in_answer = any(record.rdtype == "SOA" for record in control.records)
+    return in_answer or _start_of_authority(control, answer_path(control).end) == "above"
+
+
 def _read_answer(reply: DnsReply, path: AnswerPath) -> ReplyReading:
+    if is_filtered(reply):
+        return ReplyReading("filtered", path)
     if reply.rcode == "NXDOMAIN":
         return _read_name_error(reply, path)
     if reply.rcode != "NOERROR":

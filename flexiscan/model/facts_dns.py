@@ -32,6 +32,8 @@ class DnsReply(Frozen):
     records: tuple[DnsRecord, ...] = ()
     """The answer section, in order (an alias chain first)."""
     authority: tuple[DnsRecord, ...] = ()
+    extended_errors: tuple[int, ...] = ()
+    """Codes of extended DNS errors (RFC 8914)."""
     discarded: int = 0
     """Datagrams that were not the answer to our question (wrong id, question or sender)."""
     elapsed_ms: float = 0.0

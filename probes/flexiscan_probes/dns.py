@@ -1,7 +1,8 @@
 """Asks the configured resolvers for the addresses of the host, and follows its alias chain link by link.
 
-Facts only: what each server answered. The questions for the addresses stand in the plan of round 0; whether and how
-far an alias chain has to be followed shows in the answers, so those questions are continuations of the same lane.
+Facts only: what each server answered. The questions for the addresses stand in the plan of round 0; whether an
+absence needs a control, and how far an alias chain has to be followed, shows in the answers, so those questions are
+continuations of the same lane.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from flexiscan.model.dns_answer import (
     canonical_name,
     without_dns,
 )
+from flexiscan.model.dns_reading import ABSENCES, CONTROL_TYPE, read_reply
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
@@ -24,7 +26,7 @@ from flexiscan_probes.dns_exchange import TCP_TIMEOUT_S, UDP_TRIES_S, DnsExchang
 from flexiscan_probes.wire.dns_message import DnsWireError, Question, encode_query
 
 DNS_PORT = 53
-DEADLINE_S = sum(UDP_TRIES_S) + TCP_TIMEOUT_S + 4.0
+DEADLINE_S = sum(UDP_TRIES_S) + 2 * TCP_TIMEOUT_S + 4.0
 """Beyond all waits of the exchange, so that silence is a fact and not a failure of ours."""
 
 ADDRESS_ROLE = "address"
@@ -56,17 +58,22 @@ def plan(view: PlanView) -> Iterable[Draft]:
 
 
 def proceed(task: Task, lane: tuple[Observation, ...]) -> Iterable[Draft]:
-    """The next question about the alias chain, one at a time, as long as the last answer leads on."""
+    """The next question of the lane, one at a time, as long as the last answer leads on.
+
+    First the control of an absence that came without proof, then each link of an alias chain, then its end.
+    """
     if len(lane) < len(ADDRESS_TYPES) or not isinstance(lane[-1].outcome, DnsReply):
         return []
-    asked = _replies(lane[: len(ADDRESS_TYPES)])
-    followed = _replies(lane[len(ADDRESS_TYPES) :])
-    question = _next_question(canonical_name(task.host), asked, followed)
+    host = canonical_name(task.host)
+    server = server_of(task.params["server"])
+    asked, later = _replies(lane[: len(ADDRESS_TYPES)]), _replies(lane[len(ADDRESS_TYPES) :])
+    followed = [reply for reply in later if reply.rdtype != CONTROL_TYPE]
+    if len(followed) == len(later) and any(_lacks_proof(reply) for reply in asked):
+        return [_draft(ADDRESS_ROLE, Question(host, CONTROL_TYPE), server, f"{CONTROL_TYPE}@{server}")]
+    question = _next_question(host, asked, followed)
     if question is None:
         return []
-    server = server_of(task.params["server"])
-    name = f"alias-{len(followed)}-{question.rdtype}@{server}"
-    return [_draft(ALIAS_ROLE, question, server, name)]
+    return [_draft(ALIAS_ROLE, question, server, f"alias-{len(followed)}-{question.rdtype}@{server}")]
 
 
 async def observe(context: Context, task: Task) -> DnsReply:
@@ -115,6 +122,11 @@ def _next_question(host: str, asked: Sequence[DnsReply], followed: Sequence[DnsR
     if path.loops or path.names[1] in been or len(followed) > MAX_ALIAS_LINKS:
         return None
     return Question(path.names[1], "CNAME")
+
+
+def _lacks_proof(reply: DnsReply) -> bool:
+    read = read_reply(reply)
+    return read.kind in ABSENCES and not read.proven
 
 
 def _hints_at_alias(reply: DnsReply) -> bool:

@@ -20,8 +20,8 @@ from flexiscan_probes.wire.dns_message import (
 UDP_TRIES_S = (2.0, 4.0)
 """How long each try listens. A cold cache may need seconds; the second try hears late answers too."""
 
-TCP_TIMEOUT_S = 5.0
-"""For connect, question and answer together."""
+TCP_TIMEOUT_S = 4.0
+"""For the connect, and again for question and answer together."""
 
 MAX_DISCARDED = 2000
 """A flood of datagrams that are not the answer ends the question: it must not keep the process busy."""
@@ -89,6 +89,7 @@ class DnsExchange:
             flags=() if reply is None else reply.flags,
             records=() if reply is None else reply.records,
             authority=() if reply is None else reply.authority,
+            extended_errors=() if reply is None else reply.extended_errors,
             discarded=self.tally.discarded,
             elapsed_ms=round((self.context.monotonic() - started_s) * 1000, 3),
         )
@@ -146,11 +147,11 @@ class DnsExchange:
 
     async def _ask_over_tcp(self) -> _Heard:
         self.tally.tries += 1
-        ends_s = self.context.monotonic() + TCP_TIMEOUT_S
         opened = await self.context.connect(self.server.address, self.server.port, timeout_s=TCP_TIMEOUT_S)
         if isinstance(opened, NotConnected):
             return _Heard("port-closed" if opened.outcome == "reset" else "timeout")
         async with opened as connection:
+            ends_s = self.context.monotonic() + TCP_TIMEOUT_S
             query = encode_query(self.question, self.message_id)
             framed = len(query).to_bytes(LENGTH_BYTES, "big") + query
             failed = await connection.send(framed, timeout_s=max(ends_s - self.context.monotonic(), 0.0))

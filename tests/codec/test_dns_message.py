@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import time
 
+import dns.edns
 import dns.flags
 import dns.message
 import dns.rcode
@@ -179,6 +180,12 @@ def test_an_extended_error_code():
     message.set_rcode(dns.rcode.BADVERS)
     reply = decode_reply(message.to_wire(), QUESTION, ID)
     assert (reply.rcode, reply.refuses_edns) == ("BADVERS", True)
+
+
+def test_extended_errors():
+    message = answer()
+    message.use_edns(0, options=[dns.edns.EDEOption(17, "filtered"), dns.edns.EDEOption(3)])
+    assert decode_reply(message.to_wire(), QUESTION, ID).extended_errors == (17, 3)
 
 
 def test_a_truncated_reply_has_no_records():

@@ -71,6 +71,11 @@ def test_a_reply_that_never_came_gives_no_addresses():
     assert addresses_of("h.test", []) == ()
 
 
+def test_a_forged_answer_gives_no_addresses():
+    forged = reply("A", ("h.test.", "A", "9.0.0.1")).model_copy(update={"extended_errors": (4,)})
+    assert addresses_of("h.test", [forged]) == ()
+
+
 def test_a_chain_over_several_replies():
     replies = [
         reply("A", ("b.test.", "A", "9.0.0.1"), name="b.test."),

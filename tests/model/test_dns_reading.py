@@ -49,6 +49,8 @@ CASES = [
     (reply(flags=("qr", "tc", "ra"), records=[ADDRESS]), "incomplete", False),
     (reply(rcode="SERVFAIL", records=[ADDRESS]), "failed", False),
     (reply(rcode="BADVERS"), "failed", False),
+    (reply(extended_errors=(17,), authority=[SOA]), "filtered", False),
+    (reply(extended_errors=(15,), records=[ADDRESS]), "filtered", False),
     (reply(outcome="malformed", rcode=None), "garbage", False),
     (reply(outcome="timeout", rcode=None, discarded=1), "garbage", False),
     (reply(outcome="timeout", rcode=None), "silent", False),
@@ -62,6 +64,11 @@ def test_reading(heard: DnsReply, kind: str, proven: bool):
     read = read_reply(heard)
     assert (read.kind, read.proven) == (kind, proven)
     assert read.definite == (kind in ("addresses", "absent", "name-unknown", "target-unknown"))
+
+
+def test_a_doubtful_family_is_not_known():
+    assert families_known("h.test", [reply(), reply("SOA")])["ipv4"]
+    assert not families_known("h.test", [reply(), reply("SOA", authority=[SOA])])["ipv4"]
 
 
 def test_known_families():

@@ -11,6 +11,7 @@ from tests.policy.dns_cases import (
     NAME,
     OTHER,
     RULE,
+    SOA,
     V4,
     V6,
     a,
@@ -117,9 +118,62 @@ def test_no_aaaa():
 
 
 def test_no_aaaa_without_the_zone_in_the_answer_is_tentative():
-    """A resolver that strips AAAA, and one that answers from its cache, leave the SOA out alike."""
     judged = judge("dns.ipv6-present", case(a(), reply("AAAA")))
     assert (judged.result, judged.confidence, judged.params["proven"]) == ("absent", "tentative", False)
+
+
+CONTROLS = {
+    "in the authority section": reply("SOA", authority=[SOA]),
+    "in the answer": reply("SOA", (NAME, "SOA", "x. y. 1 2 3 4 5")),
+}
+
+
+@pytest.mark.parametrize("control", CONTROLS.values(), ids=CONTROLS)
+def test_a_resolver_that_strips_aaaa_but_gives_the_zone_otherwise_is_not_believed(control: DnsReply):
+    replies = [a(), reply("AAAA"), control]
+    assert outcome("dns.ipv6-present", *replies) == ("cannot-tell", "absence-doubtful")
+    assert outcome("dns.ipv4-present", *replies) == ("holds", "present")
+    assert outcome("dns.addresses-public", *replies) == ("cannot-tell", "absence-doubtful")
+    assert outcome("dns.alias-sound", *replies) == ("cannot-tell", "absence-doubtful")
+
+
+def test_an_nxdomain_without_the_zone_from_a_resolver_that_gives_it_otherwise_is_not_believed():
+    replies = [reply("A", rcode="NXDOMAIN"), reply("AAAA", rcode="NXDOMAIN"), reply("SOA", authority=[SOA])]
+    assert outcome("dns.ipv4-present", *replies) == ("cannot-tell", "absence-doubtful")
+
+
+NO_CONTROLS = {
+    "no zone either": reply("SOA"),
+    "another zone": reply("SOA", authority=[("other.test.", "SOA", "x. y. 1 2 3 4 5")]),
+    "another server": reply("SOA", authority=[SOA], server=OTHER),
+    "another name": reply("SOA", authority=[SOA], name="www.example.test."),
+    "silence": lost("SOA"),
+}
+
+
+@pytest.mark.parametrize("control", NO_CONTROLS.values(), ids=NO_CONTROLS)
+def test_a_resolver_that_never_gives_the_zone_is_believed_tentatively(control: DnsReply):
+    judged = judge("dns.ipv6-present", case(a(), reply("AAAA"), control))
+    assert (judged.outcome, judged.result, judged.confidence) == ("violated", "absent", "tentative")
+
+
+def test_a_doubtful_absence_beside_a_proven_one_is_absent():
+    replies = [a(), reply("AAAA"), reply("SOA", authority=[SOA]), none("AAAA", server=OTHER)]
+    assert outcome("dns.ipv6-present", *replies) == ("violated", "absent")
+
+
+@pytest.mark.parametrize("code", [4, 15, 16, 17])
+def test_a_resolver_that_says_it_filters_is_not_believed_either_way(code: int):
+    hidden = none("AAAA").model_copy(update={"extended_errors": (code,)})
+    forged = a().model_copy(update={"extended_errors": (code,)})
+    assert outcome("dns.ipv6-present", a(), hidden) == ("cannot-tell", "resolver-filters")
+    assert outcome("dns.ipv4-present", forged, aaaa()) == ("cannot-tell", "resolver-filters")
+    assert outcome("dns.addresses-public", forged, aaaa()) == ("cannot-tell", "resolver-filters")
+
+
+def test_other_extended_errors_change_nothing():
+    stale = a().model_copy(update={"extended_errors": (3,)})
+    assert outcome("dns.ipv4-present", stale) == ("holds", "present")
 
 
 def test_an_unknown_name():

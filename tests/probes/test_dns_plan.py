@@ -100,7 +100,12 @@ def test_no_servers(text: str):
 LANE = ("192.0.2.53#53",)
 
 
-def heard(rdtype: str, *rows: tuple[str, str, str], name: str = NAME, rcode: str = "NOERROR") -> DnsReply:
+SOA = {"name": "test.", "rdtype": "SOA", "ttl": 1, "data": "a. b. 1 2 3 4 5"}
+
+
+def heard(
+    rdtype: str, *rows: tuple[str, str, str], name: str = NAME, rcode: str = "NOERROR", proven: bool = True
+) -> DnsReply:
     return DnsReply.model_validate(
         {
             "name": name,
@@ -111,16 +116,17 @@ def heard(rdtype: str, *rows: tuple[str, str, str], name: str = NAME, rcode: str
             "rcode": rcode,
             "flags": ("qr", "rd", "ra"),
             "records": [{"name": owner, "rdtype": kind, "ttl": 1, "data": data} for owner, kind, data in rows],
+            "authority": [SOA] if proven else [],
         }
     )
 
 
-def follow(*outcomes: DnsReply | Failure) -> list[tuple[str, str]]:
+def follow(*outcomes: DnsReply | Failure, role: str = "alias") -> list[tuple[str, str]]:
     """The questions that the lane goes on with after these."""
     at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     lane = tuple(Observation(id=str(n), started=at, ended=at, outcome=one) for n, one in enumerate(outcomes))
     drafts: list[Draft] = list(probe.proceed(task("192.0.2.53"), lane))
-    assert all(draft.role == "alias" and draft.lane == "dns@192.0.2.53#53" for draft in drafts)
+    assert all(draft.role == role and draft.lane == "dns@192.0.2.53#53" for draft in drafts)
     return [(draft.params["name"], draft.params["rdtype"]) for draft in drafts]
 
 
@@ -172,6 +178,21 @@ def test_link_by_link_to_the_end_and_its_addresses(asked: list[DnsReply]):
 
 def test_a_failing_name_without_an_alias_is_left_alone():
     assert follow(*FAILED, heard("CNAME")) == []
+
+
+@pytest.mark.parametrize("rcode", ["NOERROR", "NXDOMAIN"])
+def test_an_absence_without_proof_gets_a_control_before_anything_else(rcode: str):
+    lane = [ALIASED[0], heard("AAAA", rcode=rcode, proven=False)]
+    assert follow(*lane, role="address") == [(NAME, "SOA")]
+    assert follow(*lane, heard("SOA")) == [(NAME, "CNAME")]
+    assert follow(*lane, SILENT.model_copy(update={"rdtype": "SOA"})) == [(NAME, "CNAME")]
+    assert follow(*lane, heard("SOA"), link(NAME, "a.test.")) == [("a.test.", "CNAME")]
+
+
+def test_a_control_alone():
+    lane = [PLAIN[0], heard("AAAA", proven=False)]
+    assert follow(*lane, role="address") == [(NAME, "SOA")]
+    assert follow(*lane, heard("SOA")) == []
 
 
 def test_an_unknown_target_ends_it():

@@ -17,11 +17,15 @@ Obstacle = Literal[
     "resolver-silent",
     "resolver-failed",
     "resolver-garbage",
+    "resolver-filters",
+    "absence-doubtful",
     "answer-incomplete",
     "answer-contradictory",
 ]
 OBSTACLES: tuple[tuple[ReadingKind, Obstacle], ...] = (
     ("contradictory", "answer-contradictory"),
+    ("filtered", "resolver-filters"),
+    ("doubtful", "absence-doubtful"),
     ("incomplete", "answer-incomplete"),
     ("failed", "resolver-failed"),
     ("garbage", "resolver-garbage"),
@@ -85,12 +89,14 @@ class FamilyReading:
 
 
 def read_facts(seen: Iterable[Seen]) -> tuple[Reading, ...]:
-    """Readings of all DNS facts among these."""
-    return tuple(_read(one, one.fact) for one in seen if isinstance(one.fact, DnsReply))
+    """Readings of all DNS facts among these, each in the light of the others."""
+    replies = [(one, one.fact) for one in seen if isinstance(one.fact, DnsReply)]
+    facts = [reply for _, reply in replies]
+    return tuple(_reading(one, reply, facts) for one, reply in replies)
 
 
-def _read(seen: Seen, reply: DnsReply) -> Reading:
-    said = read_reply(reply)
+def _reading(seen: Seen, reply: DnsReply, others: Sequence[DnsReply]) -> Reading:
+    said = read_reply(reply, others)
     return Reading(seen, reply, said.kind, said.path, said.proven)
 
 

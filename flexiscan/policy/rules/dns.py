@@ -25,6 +25,8 @@ OBSTACLE_RESULTS: Mapping[str, Outcome] = {
     "resolver-silent": "cannot-tell",
     "resolver-failed": "cannot-tell",
     "resolver-garbage": "cannot-tell",
+    "resolver-filters": "cannot-tell",
+    "absence-doubtful": "cannot-tell",
     "answer-incomplete": "cannot-tell",
     "answer-contradictory": "cannot-tell",
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import dns.edns
 import dns.exception
 import dns.flags
 import dns.message
@@ -66,6 +67,8 @@ class DecodedReply:
     records: tuple[DnsRecord, ...]
     authority: tuple[DnsRecord, ...]
     """SOA and NS only."""
+    extended_errors: tuple[int, ...] = ()
+    """RFC 8914."""
 
     @property
     def truncated(self) -> bool:
@@ -118,6 +121,7 @@ def _decode(wire: bytes, question: Question) -> DecodedReply:
         flags=tuple(dns.flags.to_text(message.flags).lower().split()),
         records=() if truncated else tuple(_records(message.answer)),
         authority=() if truncated else tuple(_zone_records(message.authority)),
+        extended_errors=tuple(int(one.code) for one in message.options if isinstance(one, dns.edns.EDEOption)),
     )
 
 
