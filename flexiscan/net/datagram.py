@@ -13,7 +13,6 @@ import errno
 import socket
 from collections import deque
 
-from flexiscan.model.endpoint import family_of
 from flexiscan.net.clock import Clock
 from flexiscan.net.error_queue import (
     IS_AVAILABLE,
@@ -27,6 +26,7 @@ from flexiscan.net.obstacle import obstacle_of, own_refusal
 from flexiscan.net.pace import Pace
 from flexiscan.net.reach import source_address
 from flexiscan.net.readiness import is_ready
+from flexiscan.net.socket_family import socket_family
 from flexiscan.net.wall import ScopeWall
 
 RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -70,8 +70,8 @@ class UdpPort:
         Raises CannotLook when the scope or this machine refuses.
         """
         try:
-            self._wall.check(self.address, port, "udp")
             await self._pace.datagram(self.address)
+            self._wall.check(self.address, port, "udp")
             await self._send_now(payload, port, hop_limit)
         except OSError as error:
             raise obstacle_of(error, self.address) from error
@@ -82,7 +82,7 @@ class UdpPort:
             try:
                 self._put(payload, port, hop_limit)
             except OSError as error:
-                if tries_left == 0:
+                if tries_left == 0 or error.errno == errno.EPERM:  # no ICMP error ever reads EPERM: it is ours
                     raise
                 if error.errno in _FULL_BUFFER:
                     await is_ready(self._sock, "write", timeout_s=_BUFFER_WAIT_S)
@@ -166,9 +166,8 @@ def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> Udp
     """A socket for datagrams to one literal address. Raises CannotLook where there is no way to it at all."""
     if source_address(address) is None:
         raise CannotLook("no-route", f"no route or no source address towards {address}")
-    family = socket.AF_INET6 if family_of(address) == "ipv6" else socket.AF_INET
     try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock = socket.socket(socket_family(address), socket.SOCK_DGRAM)
     except OSError as error:
         raise obstacle_of(error, address) from error
     sock.setblocking(False)

@@ -15,14 +15,15 @@ import ssl
 from dataclasses import dataclass
 from typing import Literal
 
-from flexiscan.model.endpoint import family_of
 from flexiscan.model.icmp import IcmpError
 from flexiscan.net.byte_stream import ByteStream, Ending
 from flexiscan.net.error_queue import IS_AVAILABLE, ask_for_errors, drain_errors, stop_asking
-from flexiscan.net.link import NotConnected, Received, TlsAgreed, TlsFailed
+from flexiscan.net.link import CannotLook, NotConnected, Received, TlsAgreed, TlsFailed
 from flexiscan.net.obstacle import obstacle_of, own_refusal
 from flexiscan.net.pace import Pace
 from flexiscan.net.readiness import is_ready
+from flexiscan.net.socket_family import socket_family
+from flexiscan.net.syn_fate import stayed_here
 from flexiscan.net.tls_layer import TlsLayer
 from flexiscan.net.wall import ScopeWall
 
@@ -113,8 +114,8 @@ async def connect(
     while True:
         attempt += 1
         try:
-            wall.check(address, port, "tcp")
             async with pace.syn(address):
+                wall.check(address, port, "tcp")
                 began = _now()
                 outcome = await _attempt(address, port, timeout_s)
         except OSError as error:
@@ -142,8 +143,7 @@ async def _attempt(address: str, port: int, timeout_s: float) -> StreamConnectio
 
 
 def _open_socket(address: str) -> socket.socket:
-    family = socket.AF_INET6 if family_of(address) == "ipv6" else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(socket_family(address), socket.SOCK_STREAM)
     sock.setblocking(False)
     if IS_AVAILABLE:
         ask_for_errors(sock)
@@ -165,8 +165,12 @@ async def _shake_hands(
         if number in _AFTER_ACCEPTING:
             return _AFTER_ACCEPTING[number]
         refused = _refusal(sock, address, number)
-        if refused is not None or not in_time:
-            return refused or _Refused("silence")
+        if refused is None and not in_time:
+            refused = _Refused("silence")
+        if refused is not None and refused.outcome == "silence" and stayed_here(sock):
+            raise CannotLook("no-privilege", "the SYN did not leave: this machine's own packet filter drops it")
+        if refused is not None:
+            return refused
 
 
 def _refusal(sock: socket.socket, address: str, number: int) -> _Refused | None:

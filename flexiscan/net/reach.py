@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from flexiscan.model.endpoint import family_of
 from flexiscan.model.facts import FamilyReach
+from flexiscan.net.socket_family import socket_family
 
 _ANY_PORT = 9
 """Discard (RFC 863). Connecting a datagram socket only looks up the route."""
@@ -33,7 +34,7 @@ def source_address(address: str) -> str | None:
 
 
 def _ask_route(address: str) -> str | None:
-    family = socket.AF_INET6 if family_of(address) == "ipv6" else socket.AF_INET
+    family = socket_family(address)
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             sock.connect((address, _ANY_PORT))
