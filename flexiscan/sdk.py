@@ -7,9 +7,9 @@ protocol defines, and no verdict. It opens no socket: the context gives it pinne
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Protocol
 
 from flexiscan.model.endpoint import TargetAddress, Transport
@@ -54,11 +54,17 @@ __all__ = [
 class Context(Protocol):
     """What a running task gets. Everything in it is bound to the scope, the pace and the deadline."""
 
-    run_id: str
-    user_agent: str
-    """Honest: version, URL and run id."""
-    random: random.Random
-    """Seeded for this task alone: the same seed gives the same choices, whatever the order of tasks."""
+    @property
+    def run_id(self) -> str:
+        """Id of the run."""
+
+    @property
+    def user_agent(self) -> str:
+        """Honest: version, URL and run id."""
+
+    @property
+    def random(self) -> Random:
+        """Seeded for this task alone: the same seed gives the same choices, whatever the order of tasks."""
 
     def monotonic(self) -> float:
         """Seconds on the run's clock."""

@@ -14,12 +14,12 @@ from flexiscan.model.failure import Failure
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.net.link import CannotLook
-from flexiscan.net.task_context import TaskContext
 from flexiscan.net.wall import ScopeViolation
+from flexiscan.sdk import Context
 
 MAX_DETAIL_CHARACTERS = 400
 
-Observe = Callable[[TaskContext, Task], Awaitable[Fact]]
+Observe = Callable[[Context, Task], Awaitable[Fact]]
 
 _FACT: TypeAdapter[Fact] = TypeAdapter(Fact)
 """Whatever else a probe returns is a defect of ours, not an answer."""

@@ -18,7 +18,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.model.target import Target
 from flexiscan.net.link import NotConnected
-from flexiscan.net.task_context import TaskContext
+from flexiscan.sdk import Context
 
 HEARTBEAT_S = 5.0
 """Longest pause between two controls (research: a firewall that blocks in mid-scan looks like a drop rule)."""
@@ -26,7 +26,7 @@ CONNECT_TIMEOUT_S = 4.5
 """Covers the kernel's SYN retransmissions at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5)."""
 
 
-async def connect_control(context: TaskContext, task: Task) -> TcpExchange:
+async def connect_control(context: Context, task: Task) -> TcpExchange:
     """One connect to the control port."""
     if task.address is None or task.port is None:
         raise ValueError(f"control task {task.id} has no endpoint")

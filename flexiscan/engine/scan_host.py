@@ -1,4 +1,4 @@
-"""One host, from its name to the last observation: resolve, plan, run, control; three rounds."""
+"""One host, from its name to the last observation: resolve, plan, run, control; round by round."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from flexiscan.model.target import Depth, Scope, Target
 from flexiscan.net.wall import ScopeWall
 from flexiscan.sdk import PlanView, ProbeSpec
 
-ROUNDS_ON_ADDRESSES = (1, 2)
-"""Round 1 asks the ports, round 2 the services that were found; round 0 was DNS."""
+ROUNDS_ON_ADDRESSES = (1, 2, 3)
+"""Round 1 asks the ports, round 2 the services that were found, round 3 looks back; round 0 was DNS."""
 
 Wanted = Callable[[Task], bool]
 WantedIn = Callable[[tuple[TargetAddress, ...], Mapping[str, Task], Mapping[str, Observation]], Wanted]

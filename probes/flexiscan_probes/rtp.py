@@ -60,7 +60,7 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
             "sample": SAMPLE_PORTS,
             "seed": random.Random(f"{view.seed}:rtp:{address}:{row.port}").getrandbits(32),
         },
-        lane=udp.udp_lane(address),
+        lane=udp.udp_lane(view, address),
         gate="udp",
         datagrams=datagrams,
         silence_s=canary_s + PASSES * PASS_WAIT_S,

@@ -1,12 +1,14 @@
 """Single UDP ports: three tries of the correct request, and silence, ICMP or an answer as the fact.
 
-All questions to an address stand in one lane, one after the other, between canaries: an unprotected host sends
-only one ICMP error a second (Linux, IPv4), so questions put side by side would starve each other of answers.
+Questions stand between canaries: ports that nobody uses, asked before and after. An unprotected host sends only one
+ICMP error a second (Linux, IPv4), so where an address answers with ICMP at all, its questions stand in one lane, one
+after the other; side by side they would starve each other of answers. Where the first canary and everything else
+before met no ICMP, nothing can be starved, and the questions are asked side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Final
@@ -18,38 +20,64 @@ from flexiscan.sdk import Context, Datagram, DatagramPort, Draft, IcmpNotice, Pl
 from flexiscan_probes.canary_ports import pick_canary_ports
 from flexiscan_probes.udp_questions import UdpQuestion, requests_of, udp_question_for, waits_of
 
+FIRST_CANARY_ROUND: Final = 1
 ROUND: Final = 2
 """After the TCP ports: a firewall that rejects with ICMP shares one error budget over both transports."""
+LAST_CANARY_ROUND: Final = 3
 _DECIDING: Final = frozenset({"port-unreachable", "prohibited", "protocol-unreachable"})
 _MEDIA: Final = frozenset({"rtp", "rtcp"})
 _COMPARED_BYTES: Final = 8
 _SPARE_S: Final = 60.0  # for waiting on the pace
 
 
-def udp_lane(address: str) -> str:
-    """The one lane in which an address is asked by UDP."""
-    return f"udp/{address}"
+def udp_lane(view: PlanView, address: str) -> str:
+    """The lane in which an address is asked by UDP; "" where every question may have a lane of its own."""
+    return f"udp/{address}" if sends_icmp(view, address) else ""
+
+
+def sends_icmp(view: PlanView, address: str) -> bool:
+    """Whether ICMP errors came back from an address, or may have: only a canary that met silence says no."""
+    canary_was_silent = False
+    for task_id, observation in view.seen.items():
+        task, outcome = view.tasks[task_id], observation.outcome
+        if task.address != address or (outcome.kind != "tcp" and outcome.kind != "udp"):
+            continue
+        if outcome.icmp is not None:
+            return True
+        canary_was_silent |= task.role == "udp-canary" and outcome.kind == "udp" and outcome.reply == "silence"
+    return not canary_was_silent
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
-    """Every single UDP port of the profile at every address, with canaries before, between and after."""
-    if view.round != ROUND:
-        return []
-    rows = {row.port: row.question for row in view.profile.ports if row.transport == "udp" and not row.last_port}
+    """Every single UDP port of the profile at every address, with canaries before and after."""
     drafts: list[Draft] = []
-    for address in view.addresses:
-        first, middle, last = pick_canary_ports(view, address.address, 3, "udp-canary")
-        asked = [_draft("udp", address.address, port, question) for port, question in sorted(rows.items())]
-        half = len(asked) // 2
-        drafts.append(_draft("udp-canary", address.address, first, "canary"))
-        drafts += asked[:half]
-        drafts.append(_draft("udp-canary", address.address, middle, "canary"))
-        drafts += asked[half:]
-        drafts.append(_draft("udp-canary", address.address, last, "canary"))
+    for address in (entry.address for entry in view.addresses):
+        first, *rest = pick_canary_ports(view, address, 4, "udp-canary")
+        side_by_side = not sends_icmp(view, address)
+        if view.round == FIRST_CANARY_ROUND:
+            drafts.append(_draft("udp-canary", address, first, "canary", ""))
+        elif view.round == ROUND:
+            drafts += _questions(view, address) if side_by_side else _between_canaries(view, address, rest)
+        elif view.round == LAST_CANARY_ROUND and side_by_side:
+            drafts += [_draft("udp-canary", address, port, "canary", "") for port in rest[:2]]
     return drafts
 
 
-def _draft(role: str, address: str, port: int, question: str) -> Draft:
+def _questions(view: PlanView, address: str) -> list[Draft]:
+    rows = {row.port: row.question for row in view.profile.ports if row.transport == "udp" and not row.last_port}
+    lane = udp_lane(view, address)
+    return [_draft("udp", address, port, question, lane) for port, question in sorted(rows.items())]
+
+
+def _between_canaries(view: PlanView, address: str, canaries: Sequence[int]) -> list[Draft]:
+    asked = _questions(view, address)
+    half = len(asked) // 2
+    lane = udp_lane(view, address)
+    first, middle, last = (_draft("udp-canary", address, port, "canary", lane) for port in canaries)
+    return [first, *asked[:half], middle, *asked[half:], last]
+
+
+def _draft(role: str, address: str, port: int, question: str, lane: str) -> Draft:
     waits_s = waits_of(question)
     return Draft(
         role=role,
@@ -58,7 +86,7 @@ def _draft(role: str, address: str, port: int, question: str) -> Draft:
         transport="udp",
         port=port,
         params={"question": question},
-        lane=udp_lane(address),
+        lane=lane,
         gate="udp",
         datagrams=len(waits_s) * requests_of(question),
         silence_s=sum(waits_s),

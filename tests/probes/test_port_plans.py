@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
+from dataclasses import replace
+from typing import Literal
 
+from flexiscan.engine.planner import as_task
 from flexiscan.model.endpoint import TargetAddress, family_of
+from flexiscan.model.facts import UdpExchange
+from flexiscan.model.icmp import IcmpError
+from flexiscan.model.observation import Observation
 from flexiscan.model.target import Target
 from flexiscan.policy.profile import load_profile
 from flexiscan.sdk import Draft, PlanView
@@ -101,3 +108,29 @@ def test_estimates_cover_what_is_sent():
     for draft in rtp.plan(view(udp.ROUND)):
         assert draft.datagrams >= 2 * 500 + 2 * 8
         assert draft.silence_s < draft.deadline_s
+
+
+def _silent_view(round_number: int, *, reply: Literal["silence", "icmp"] = "silence") -> PlanView:
+    """A view in which the first canary of every address met silence, or an ICMP error."""
+    look = view(1)
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    tasks, seen = {}, {}
+    for draft in udp.plan(look):
+        task = as_task(udp.SPEC, draft, look)
+        icmp = IcmpError(family="ipv4", icmp_type=3, code=3, offender="192.0.2.1") if reply == "icmp" else None
+        fact = UdpExchange(reply=reply, icmp=icmp)
+        tasks[task.id] = task
+        seen[task.id] = Observation(id=task.id, started=moment, ended=moment, outcome=fact)
+    return replace(view(round_number), tasks=tasks, seen=seen)
+
+
+def test_questions_go_side_by_side_only_where_no_icmp_error_can_be_starved():
+    silent = [draft for draft in udp.plan(_silent_view(2)) if draft.role == "udp"]
+    assert len(silent) == 7 * len(ADDRESSES)
+    assert all(draft.lane == "" for draft in silent)
+    assert {draft.role for draft in udp.plan(_silent_view(2))} == {"udp"}
+    assert [draft.role for draft in udp.plan(_silent_view(3))] == ["udp-canary"] * 2 * len(ADDRESSES)
+    answering = list(udp.plan(_silent_view(2, reply="icmp")))
+    assert len({draft.lane for draft in answering}) == len(ADDRESSES)
+    assert [draft.role for draft in answering].count("udp-canary") == 3 * len(ADDRESSES)
+    assert list(udp.plan(_silent_view(3, reply="icmp"))) == []
