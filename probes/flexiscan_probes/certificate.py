@@ -6,15 +6,14 @@ Nothing is verified here: the chain is a fact, whether it can be trusted is a ju
 from __future__ import annotations
 
 import base64
-import ssl
 from typing import Final
 
 from flexiscan.model.facts_tls import CertificateChain, TlsOutcome, TlsVersion
 from flexiscan.model.plan import Task
-from flexiscan.sdk import Context, NotConnected, TlsFailed
+from flexiscan.sdk import Context, NotConnected, TlsFailed, permissive_context
 
 HANDSHAKE_TIMEOUT_S: Final = 5.0
-_ALPN: Final = ["h2", "http/1.1"]
+_ALPN: Final = ("h2", "http/1.1")
 
 _CONNECT_OUTCOMES: Final[dict[str, TlsOutcome]] = {
     "reset": "connect-reset",
@@ -39,17 +38,6 @@ _VERSIONS: Final[dict[str, TlsVersion]] = {
 }
 
 
-def permissive_context() -> ssl.SSLContext:
-    """A client that accepts any certificate and any cipher this machine has, from TLS 1.2 on."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    context.set_alpn_protocols(_ALPN)
-    return context
-
-
 async def ask_handshake(context: Context, task: Task) -> CertificateChain:
     """Complete one handshake and note the chain as sent, the version, the suite and the protocol agreed on."""
     if task.address is None or task.port is None:
@@ -59,7 +47,7 @@ async def ask_handshake(context: Context, task: Task) -> CertificateChain:
     if isinstance(link, NotConnected):
         return CertificateChain(outcome=_CONNECT_OUTCOMES[link.outcome], sni=sni)
     async with link:
-        agreed = await link.start_tls(permissive_context(), server_name=sni, timeout_s=HANDSHAKE_TIMEOUT_S)
+        agreed = await link.start_tls(permissive_context(alpn=_ALPN), server_name=sni, timeout_s=HANDSHAKE_TIMEOUT_S)
     if isinstance(agreed, TlsFailed):
         return CertificateChain(outcome=_FAILURES[agreed.outcome], detail=agreed.detail, sni=sni)
     return CertificateChain(

@@ -21,6 +21,8 @@ from sslyze.scanner.models import ScanCommandsExtraArguments, ServerScanRequest,
 from sslyze.scanner.scanner import Scanner
 from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
 
+from flexiscan.sdk import run_worker
+
 _STANDARD: Final = frozenset(
     {
         Command.CERTIFICATE_INFO,
@@ -137,3 +139,6 @@ _ANSWERS: Final[dict[Command, Callable[[Any], dict[str, bool | str]]]] = {
     Command.ROBOT: lambda result: {"robot": result.robot_result.value.lower()},
     Command.TLS_FALLBACK_SCSV: lambda result: {"fallback_scsv": result.supports_fallback_scsv},
 }
+
+if __name__ == "__main__":
+    run_worker(answer)

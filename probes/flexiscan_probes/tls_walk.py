@@ -20,7 +20,7 @@ from flexiscan.model.facts_tls import TlsVersion
 from flexiscan.model.tls_reading import agreed_to, reading_of
 from flexiscan_probes.wire import tls_numbers as n
 
-Step = Literal["control", "control-plain", "offer", "confirm", "handshake", "second-opinion"]
+Step = Literal["control", "control-plain", "offer", "confirm", "handshake"]
 
 LANES: Final[dict[str, tuple[TlsVersion, ...]]] = {
     "tls12": ("TLSv1.2",),
@@ -76,7 +76,6 @@ def _walk(lane: str) -> Walk:
             return
     if (yield from check.alive()) == "done" and lane == "tls12":
         yield Question("handshake", "TLSv1.3")
-        yield Question("second-opinion", "TLSv1.3")
 
 
 def _ask_version(version: TlsVersion, check: _Check) -> PartOfWalk:

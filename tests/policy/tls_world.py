@@ -28,6 +28,7 @@ from flexiscan.policy.profile import load_profile
 from flexiscan.policy.rules import cert, tls
 from flexiscan.policy.selection import Selection
 from flexiscan.sdk import Draft, PlanView
+from flexiscan_probes import tls_second_opinion as second_opinion
 from flexiscan_probes.tls import SPEC
 
 PROFILE = load_profile()
@@ -122,23 +123,30 @@ class TlsWorld:
 
     def run(self) -> TlsWorld:
         target = Target(host=self.host)
-        view = PlanView(
-            round=2,
+        self._control(0.0)
+        at_s = 10.0
+        for draft in list(SPEC.plan(self._view(2, target))):
+            at_s = self._lane(draft, at_s)
+        for draft in list(second_opinion.plan(self._view(3, target))):
+            task = self._task(draft)
+            assert self.opinion is not None
+            self._observe(task, self.opinion, at_s, at_s + 2)
+            at_s += 2
+        self._control(at_s + 10)
+        return self
+
+    def _view(self, number: int, target: Target) -> PlanView:
+        return PlanView(
+            round=number,
             target=target,
             addresses=(TargetAddress(address=ADDRESS, family="ipv4"),),
             profile=PROFILE,
             depth="standard",
             seed=1,
-            tasks={},
-            seen={},
+            tasks=dict(self.tasks),
+            seen=dict(self.observations),
             options={"second_opinion": "standard" if self.opinion else "none"},
         )
-        self._control(0.0)
-        at_s = 10.0
-        for draft in list(SPEC.plan(view)):
-            at_s = self._lane(draft, at_s)
-        self._control(at_s + 10)
-        return self
 
     def _lane(self, draft: Draft, at_s: float) -> float:
         history: list[Observation] = []
@@ -148,9 +156,6 @@ class TlsWorld:
             outcome: Fact | Failure
             if self.fail_after is not None and self.server.connections >= self.fail_after:
                 outcome = Failure(reason="no-resource")
-            elif task.role == "tls-second-opinion":
-                assert self.opinion is not None
-                outcome = self.opinion
             else:
                 outcome = self.server.answer(task.params)
             took_s = 3.0 if outcome.kind == "tls-hello" and outcome.outcome == "timeout" else 0.1
@@ -162,11 +167,11 @@ class TlsWorld:
         return at_s
 
     def _task(self, draft: Draft) -> Task:
-        task_id = f"tls/{draft.address}/{draft.port}/{draft.name}"
+        task_id = f"tls.ask/{draft.address}/{draft.port}/{draft.name}"
         assert task_id not in self.tasks
         task = Task(
             id=task_id,
-            probe="tls",
+            probe="tls.ask",
             host=self.host,
             role=draft.role,
             address=draft.address,
