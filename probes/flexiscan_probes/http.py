@@ -23,6 +23,7 @@ from flexiscan_probes.http_questions import (
     first_half,
     first_look,
     second_half,
+    second_half_of_redirector,
     subject_of,
 )
 from flexiscan_probes.wire.http1 import Header, Http1Request
@@ -85,7 +86,9 @@ def proceed(task: Task, observations: tuple[Observation, ...]) -> Iterable[Draft
             yield _draft(first_look(other), other, task.address, task.port, opening)
     elif then == "second-half" and not in_distress(observations):
         subject = Subject.from_params(task.params["subject"])
-        questions = list(second_half(subject, clear=channel == "http"))
+        only_redirects = channel == "http" and all(_sends_to_https(o) for o in observations)
+        half = second_half_of_redirector(subject) if only_redirects else second_half(subject, clear=channel == "http")
+        questions = list(half)
         yield from _set(questions, channel, task.address, task.port, {})
 
 
@@ -101,6 +104,14 @@ def _set(
 def _speaks_http(outcome: HttpExchange) -> bool:
     """Whether to go on. 400 to the root page is what a TLS port says to plain HTTP; 429 asks us to stop."""
     return outcome.outcome == "response" and outcome.status not in (400, 429)
+
+
+def _sends_to_https(observation: Observation) -> bool:
+    """Whether this answer was a redirect to an https URL."""
+    outcome = observation.outcome
+    if not isinstance(outcome, HttpExchange) or outcome.status is None or not 300 <= outcome.status < 400:
+        return False
+    return any(value.lower().startswith("https://") for value in outcome.header_values("Location"))
 
 
 def in_distress(observations: tuple[Observation, ...]) -> bool:

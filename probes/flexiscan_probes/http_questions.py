@@ -7,6 +7,7 @@ the answers is not done here.
 
 from __future__ import annotations
 
+import itertools
 import random
 import string
 from collections.abc import Iterable, Mapping, Sequence
@@ -93,15 +94,28 @@ def first_half(subject: Subject) -> Iterable[Question]:
 def second_half(subject: Subject, *, clear: bool) -> Iterable[Question]:
     """Other missing paths, a browser's questions, the targets again, samples for the headers, canaries.
 
-    `clear`: the channel is plain HTTP, so paths are added that show how it redirects.
+    `clear`: the channel is plain HTTP, so a path is added that shows how it redirects.
     """
     yield from _missing(subject.words[2:4], 2)
     yield from _browser(subject)
     yield from _targets(2)
     yield from _samples(subject)
     if clear:
-        yield Question("web-sample", "sample-query", "/Presentity/x%20y/?a=1&b=%2F", {"sample": "query"})
+        yield _QUERY
     yield from _canaries(subject, "after")
+
+
+def second_half_of_redirector(subject: Subject) -> Iterable[Question]:
+    """The second half where everything was sent to HTTPS so far: what still could be otherwise, and canaries."""
+    yield from itertools.islice(_browser(subject), 1)
+    yield from itertools.islice(_samples(subject), 1)
+    yield Question("web-sample", "sample-static", "/favicon.ico", {"sample": "static"})
+    yield Question("web-sample", "sample-malformed", "/%", {"sample": "malformed"})
+    yield _QUERY
+    yield from _canaries(subject, "after")
+
+
+_QUERY: Final = Question("web-sample", "sample-query", "/Presentity/x%20y/?a=1&b=%2F", {"sample": "query"})
 
 
 def _canaries(subject: Subject, phase: str) -> Iterable[Question]:
