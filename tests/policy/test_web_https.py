@@ -90,11 +90,11 @@ HTTPS_ONLY_CASES: dict[str, tuple[Site, str, str]] = {
     ),
     "silence": (always(Reply(outcome="timeout")), "inconclusive", "no-answer"),
     "503 everywhere": (always(page("", status=503)), "inconclusive", "no-answer"),
-    "429 at the end": (banning(30, page("", status=429), to_https()), "inconclusive", "rate-limited"),
+    "429 at the end": (banning(18, page("", status=429), to_https()), "inconclusive", "rate-limited"),
     "block page": (always(page(WAF_TEXT, status=403)), "inconclusive", "blocked-page"),
     "block page with 200": (always(page(WAF_TEXT)), "inconclusive", "blocked-page"),
     "400 for everything": (always(page("", status=400)), "inconclusive", "incomplete"),
-    "silent from the middle on": (banning(20, Reply(outcome="timeout"), to_https()), "inconclusive", "incomplete"),
+    "silent from the middle on": (banning(14, Reply(outcome="timeout"), to_https()), "inconclusive", "incomplete"),
 }
 
 
@@ -103,7 +103,7 @@ def test_https_only(site: Site, verdict: str, result: str):
     assert scanned(site).result(HTTPS_ONLY, 80) == (verdict, result)
 
 
-@pytest.mark.parametrize("after", [1, 5, 9, 13, 22, 33])
+@pytest.mark.parametrize("after", [1, 5, 9, 13, 17, 20])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -184,8 +184,9 @@ REDIRECT_CASES: dict[str, tuple[Site, str, str]] = {
     "no redirect": (clear_good, "fail", "stays-in-clear"),
     "content without any redirect": (always(page("Welcome")), "not_applicable", "no-redirect"),
     "refused": (missing, "not_applicable", "no-redirect"),
+    "the start page alone": (either(root, to_https(), always(page("Welcome"))), "fail", "not-every-path"),
     "silence": (always(Reply(outcome="timeout")), "inconclusive", "no-answer"),
-    "429": (banning(30, page("", status=429), to_https()), "inconclusive", "rate-limited"),
+    "429": (banning(18, page("", status=429), to_https()), "inconclusive", "rate-limited"),
     "block page": (always(page(WAF_TEXT, status=403)), "inconclusive", "blocked-page"),
     "400": (always(page("", status=400)), "inconclusive", "incomplete"),
 }

@@ -13,6 +13,7 @@ from flexiscan.policy.web.classes import Answer
 from flexiscan.policy.web.clear import (
     BREACHES,
     asked_for_pages,
+    clear_kind,
     redirects_throughout,
     worst_breach,
 )
@@ -42,6 +43,7 @@ REDIRECT_RESULTS: Mapping[str, Outcome] = {
     "path-lost": "violated",
     "query-lost": "violated",
     "status-unsound": "violated",
+    "not-every-path": "violated",
     "no-redirect": "not-applicable",
     "target-not-judged": "cannot-tell",
     "no-answer": "cannot-tell",
@@ -52,6 +54,7 @@ REDIRECT_RESULTS: Mapping[str, Outcome] = {
 }
 _FLAWS = ("stays-in-clear", "host-changed", "port-changed", "path-lost", "query-lost", "status-unsound")
 """In the order of their weight."""
+_SERVED = ("login-in-clear", "content-in-clear", "error-in-clear")
 _BECAUSE_LIMIT = 8
 _TEMPORARY_STATUSES = frozenset({302, 307})
 _PERMANENT_STATUSES = frozenset({301, 308})
@@ -127,7 +130,7 @@ def judge_redirect(case: Case) -> Judgement:
         return Judgement("cannot-tell", obstacle, because)
     if not redirects:
         return Judgement("not-applicable", "no-redirect", because)
-    flawed = _flawed(case, redirects)
+    flawed = _flawed(case, redirects) or _passed_by(answers)
     if flawed is not None:
         return flawed
     return _arrives(case, redirects, because)
@@ -150,6 +153,17 @@ def _flawed(case: Case, redirects: Sequence[tuple[Answer, Destination]]) -> Judg
             because = tuple(answer.seen for answer in found[flaw])[:_BECAUSE_LIMIT]
             return Judgement("violated", flaw, because, "confirmed", params=params)
     return None
+
+
+def _passed_by(answers: Sequence[Answer]) -> Judgement | None:
+    """Pages that are served in clear although other paths are redirected: a rule for the start page alone."""
+    served = [answer for answer in answers if clear_kind(answer) in _SERVED]
+    if not served:
+        return None
+    params = {"paths": sorted({answer.exchange.target for answer in served})}
+    return Judgement(
+        "violated", "not-every-path", tuple(answer.seen for answer in served)[:_BECAUSE_LIMIT], params=params
+    )
 
 
 def flaw_of(answer: Answer, there: Destination, case: Case) -> str:
