@@ -1,9 +1,10 @@
 """The audit hook behind the scope wall: it stops the sockets of every library, not only ours.
 
 `sys.addaudithook` cannot be undone, so exactly one hook is ever installed, on first use. It is the single piece of
-process state of this package: the wall must stand where packets leave, and a library's own socket meets nothing
-else of ours. The hook does nothing unless the code that runs is inside `enforce` (a context variable, so two runs
-in one event loop have a wall each, and an application around them has none).
+process state of this package (with a wrapper around `Thread.start` before Python 3.12): the wall must stand where
+packets leave, and a library's own socket meets nothing else of ours. The hook does nothing unless the code that
+runs is inside `enforce` (a context variable, so two runs in one event loop have a wall each, and an application
+around them has none).
 
 Threads do not inherit context variables. A thread that is started inside the wall is therefore remembered together
 with the wall; the default executor of the event loop is replaced by one that takes the context along, because name
@@ -17,6 +18,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import functools
 import socket
 import sys
 import threading
@@ -87,7 +89,23 @@ def _install() -> None:
     with _installing:
         if not _installed:
             sys.addaudithook(_audit)
+            if sys.version_info < (3, 12):
+                _follow_threads_without_audit()
             _installed.append(True)
+
+
+def _follow_threads_without_audit() -> None:
+    """Before Python 3.12 no audit event tells of a new thread, so `Thread.start` has to."""
+    start = threading.Thread.start
+
+    @functools.wraps(start)
+    def start_and_follow(self: threading.Thread) -> None:
+        enforcement = _current()
+        if enforcement is not None:
+            _of_thread[self] = enforcement
+        start(self)
+
+    threading.Thread.start = start_and_follow  # type: ignore[method-assign]
 
 
 def _take_context_into_executor() -> None:
