@@ -1,4 +1,6 @@
-"""When a version that was not agreed on counts as refused. The reasons stand in docs/design/tls-refusals.md.
+"""When a version that was not agreed on counts as refused.
+
+The reasons stand in docs/design/003-when-a-tls-version-is-refused.md.
 
 Refused is said only of a server that was asked with every suite of the version and with a second, shorter hello, that
 answered each time, and that took up a control hello directly before and directly after. Silence is never a
