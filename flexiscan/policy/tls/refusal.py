@@ -68,7 +68,7 @@ def judge_absence(hellos: tuple[Answer, ...], controls: tuple[Answer, ...]) -> J
     because = tuple(hello.seen for hello in hellos)
     if not drops:
         return Judgement("holds", "refused", because, "confirmed")
-    if not _dropped_on_purpose(drops, controls):
+    if any(hello.reading == "silent" for hello in hellos) or not _dropped_on_purpose(drops, controls):
         return _open("dropped", hellos)
     return Judgement("holds", "refused-by-drop", because, "firm")
 
