@@ -12,9 +12,7 @@ from typing import Final, Literal
 
 from flexiscan.model.tls_suite_table import SUITE_NAMES
 
-KeyExchange = Literal[
-    "RSA", "DH", "DHE", "ECDH", "ECDHE", "PSK", "SRP", "KRB5", "GOST", "FORTEZZA", "TLS13", "NULL"
-]
+KeyExchange = Literal["RSA", "DH", "DHE", "ECDH", "ECDHE", "PSK", "SRP", "KRB5", "GOST", "FORTEZZA", "TLS13", "NULL"]
 Authentication = Literal["RSA", "DSS", "ECDSA", "anon", "PSK", "SRP", "KRB5", "GOST", "PWD", "KEA", "TLS13", "NULL"]
 
 # Signalling values that stand in the suite list but name no suite (RFC 5746 3.3, RFC 7507).

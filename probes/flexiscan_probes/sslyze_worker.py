@@ -68,9 +68,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     extra = ScanCommandsExtraArguments(
         session_renegotiation=SessionRenegotiationExtraArgument(client_renegotiation_attempts=1)
     )
-    scanner = Scanner(
-        per_server_concurrent_connections_limit=request["connections"], concurrent_server_scans_limit=1
-    )
+    scanner = Scanner(per_server_concurrent_connections_limit=request["connections"], concurrent_server_scans_limit=1)
     scan = ServerScanRequest(
         server_location=ServerNetworkLocation(name, request["port"], ip_address=request["address"]),
         network_configuration=ServerNetworkConfiguration(

@@ -65,9 +65,7 @@ RETRY = record(
         n.RETRY_RANDOM,
     ),
 )
-SSL2_BODY = (
-    b"\x04\x00\x01\x00\x02" + b"\x00\x04\x00\x06\x00\x10" + b"cert" + bytes.fromhex("010080020080") + bytes(16)
-)
+SSL2_BODY = b"\x04\x00\x01\x00\x02" + b"\x00\x04\x00\x06\x00\x10" + b"cert" + bytes.fromhex("010080020080") + bytes(16)
 SSL2_HELLO = (0x8000 | len(SSL2_BODY)).to_bytes(2, "big") + SSL2_BODY
 
 

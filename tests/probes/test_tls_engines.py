@@ -29,9 +29,7 @@ from tests.probes.tls_servers import (
 )
 
 NGINX = shutil.which("nginx")
-SSL2_HELLO = (
-    b"\x04\x00\x01\x00\x02" + b"\x00\x04\x00\x06\x00\x10" + b"cert" + bytes.fromhex("010080020080") + bytes(16)
-)
+SSL2_HELLO = b"\x04\x00\x01\x00\x02" + b"\x00\x04\x00\x06\x00\x10" + b"cert" + bytes.fromhex("010080020080") + bytes(16)
 
 
 def other_server(folder: Path, lowest: tuple[int, int], highest: tuple[int, int], **wishes: Any) -> Handle:

@@ -32,9 +32,7 @@ TRUST_RESULTS: Final[dict[str, Outcome]] = {
 }
 
 
-def judge_trust(
-    chain: tuple[Certificate, ...], anchors: TrustAnchors, now: dt.datetime
-) -> tuple[str, dict[str, Any]]:
+def judge_trust(chain: tuple[Certificate, ...], anchors: TrustAnchors, now: dt.datetime) -> tuple[str, dict[str, Any]]:
     """Result id and parameters for a chain as sent."""
     leaf = chain[0]
     params: dict[str, Any] = {"subject": leaf.subject, "issuer": leaf.issuer}

@@ -91,7 +91,7 @@ def _flaw_of(hellos: tuple[Answer, ...]) -> str:
 
 
 def _flaw_of_controls(hellos: tuple[Answer, ...], controls: tuple[Answer, ...]) -> str:
-    """"control-lost" unless the lane's controls were taken up directly before, during and directly after."""
+    """ "control-lost" unless the lane's controls were taken up directly before, during and directly after."""
     first, last = hellos[0].seen, hellos[-1].seen
     mine = [control for control in controls if control.seen.task.lane == first.task.lane]
     before = [control for control in mine if control.seen.ended_s <= first.started_s]

@@ -125,9 +125,7 @@ def suites_for(version: TlsVersion) -> tuple[int, ...]:
     if version == "TLSv1.3":
         return SUITES_TLS13
     known = (suite_of(number) for number in SUITE_NAMES if number != _NEVER_NEGOTIATED)
-    usable = [
-        suite for suite in known if suite and not suite.tls13 and (version == "TLSv1.2" or not suite.needs_tls12)
-    ]
+    usable = [suite for suite in known if suite and not suite.tls13 and (version == "TLSv1.2" or not suite.needs_tls12)]
     return tuple(suite.number for suite in sorted(usable, key=_commonness))
 
 
