@@ -94,14 +94,20 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
             process.kill()
 
 
-def _read_answer(module: str, exit_code: int | None, answer: bytes, complaints: bytes) -> dict[str, Any]:
-    last_words = complaints.decode("utf-8", "replace").strip()[-_DETAIL_CHARACTERS:]
+def _read_answer(module: str, exit_code: int | None, output: bytes, complaints: bytes) -> dict[str, Any]:
     if exit_code != 0:
-        raise CannotLook("worker-died", f"{module} ended with {exit_code}: {last_words}")
+        raise CannotLook("worker-died", f"{module} ended with {exit_code}: {_last_line(complaints)}")
     try:
-        decoded = json.loads(answer)
+        envelope = json.loads(output)
     except ValueError:
-        decoded = None
-    if not isinstance(decoded, dict):
-        raise CannotLook("worker-died", f"{module} wrote no JSON object: {last_words}")
-    return decoded
+        envelope = None
+    answer = envelope.get("answer") if isinstance(envelope, dict) else None
+    if not isinstance(answer, dict):
+        raise CannotLook("worker-died", f"{module} gave no answer: {_last_line(complaints)}")
+    return answer
+
+
+def _last_line(complaints: bytes) -> str:
+    """Where Python names the exception."""
+    lines = complaints.decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[-_DETAIL_CHARACTERS:]

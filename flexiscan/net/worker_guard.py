@@ -34,7 +34,7 @@ def run_worker(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         envelope = json.load(sys.stdin)
         _limit(float(envelope["deadline_s"]))
         ScopeWall.from_json(envelope["wall"]).enforce_for_process()
-        json.dump(answer(envelope["request"]), answers)
+        json.dump({"answer": answer(envelope["request"])}, answers)
 
 
 def _limit(deadline_s: float) -> None:
