@@ -35,7 +35,6 @@ def render(document: ResultDocument, options: RenderOptions) -> bytes:
         pass_mark=mark_of("pass", texts),
         fail_mark=mark_of("fail", texts),
         ask_mark=mark_of("ask", texts),
-        na_mark=mark_of("not_applicable", texts),
     )
     return text.encode("utf-8")
 

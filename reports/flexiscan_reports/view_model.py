@@ -224,6 +224,7 @@ class ReportView:
 
     language: str
     title: str
+    heading: str
     when: str
     when_short: str
     took: str

@@ -37,7 +37,7 @@ from tests.reports.sample_findings import (
     tls_agreed,
 )
 
-BUILT_AREAS = ("ports.", "web.admin", "tls.", "cert.", "dns.ipv", "dns.addresses", "dns.alias", "parity.ports")
+BUILT_AREAS = ("ports.", "web.admin", "tls.ssl", "tls.tls1", "tls.modern", "tls.ciphers", "cert.", "dns.ipv", "dns.addresses", "dns.alias", "parity.ports")
 V4_ENDPOINT = EndpointShown(address=V4, family="ipv4")
 V6_ENDPOINT = EndpointShown(address=V6, family="ipv6")
 BOTH = (V4_ENDPOINT, V6_ENDPOINT)
