@@ -119,6 +119,21 @@ CANNOT_TELL: dict[str, tuple[Site, str]] = {
     "login page for every path": (always(page(LOGIN_TEXT)), "site-login"),
     "named login page for every path": (always(page(NAMED_LOGIN)), "site-login"),
     "login page for every missing path": (with_missing(always(page(NAMED_LOGIN))), "site-login"),
+    "login page that links to its own place for every path": (
+        always(page(f'<link rel="stylesheet" href="/admin/Content/site.css"><a href="/admin/index.php">{NAMED_LOGIN}')),
+        "site-login",
+    ),
+    "redirect to the login of /admin for every path": (
+        lambda asked: Reply(302, "", (HTML, ("Location", f"/admin/login.php?from={asked.path}"))),
+        "site-login",
+    ),
+    "login page that differs a little": (
+        with_missing(
+            always(page(LOGIN_TEXT + " ".join(f"word{c}" for c in "abcdefghijklmnopq"))),
+            admin=always(page(LOGIN_TEXT + " ".join(f"word{c}" for c in "abcdefghijklmnoxy"))),
+        ),
+        "unstable",
+    ),
     "401 for every path": (always(page("", ("WWW-Authenticate", "Negotiate"), status=401)), "site-login"),
     "redirect to a login for every path": (login_elsewhere, "site-login"),
     "redirect to another host for every path": (elsewhere, "site-login"),

@@ -28,6 +28,9 @@ _WORD = re.compile(r"[^\W_]+|[<>=/]+", re.UNICODE)
 _COMMENT = re.compile(r"<!--.{0,400}?-->", re.DOTALL)
 _TITLE = re.compile(r"<title[^>]{0,200}>(.{0,400}?)</title", re.IGNORECASE | re.DOTALL)
 
+KNOWN_WORDS = ("admin", "index")
+"""Segments of the targets. They are taken out of every page, not only of the answer to their own path: a page that
+is the same for all paths may link to /admin, and must still compare as the same."""
 _ECHO_MIN_CHARS = 3
 """Shorter path segments are not taken out: they would take ordinary words with them."""
 
@@ -39,19 +42,15 @@ def title_of(text: str) -> str:
 
 
 def without_echo(text: str, target: str) -> str:
-    """The text with the request target, its path and its segments taken out, in every spelling a page may use."""
-    path = target.partition("?")[0]
-    pieces = {target, path}
-    for piece in re.split(r"[/?&=;.\\]", unquote(target)):
-        pieces.add(piece)
-    spellings: set[str] = set()
-    for piece in pieces:
+    """The text with the segments of the request target taken out, in every spelling a page may use.
+
+    Segments, not whole paths: so the same marks of punctuation stay behind for every target.
+    """
+    spellings: set[str] = set(KNOWN_WORDS)
+    for piece in re.split(r"[/?&=;.\\]", target):
         plain = unquote(piece)
-        spellings.update((piece, plain, html.escape(plain), quote(plain), plain.replace("/", "\\")))
-        spellings.add(piece[::-1])
+        spellings.update((piece, plain, html.escape(plain), quote(plain), plain[::-1]))
     wanted = sorted((s for s in spellings if len(s) >= _ECHO_MIN_CHARS), key=len, reverse=True)
-    if not wanted:
-        return text
     return re.sub("|".join(re.escape(s) for s in wanted), " ~ ", text, flags=re.IGNORECASE)
 
 

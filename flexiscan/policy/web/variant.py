@@ -85,7 +85,7 @@ def _why_unreadable(answers: Sequence[Answer]) -> Unclear:
 
 def _read_answer(answer: Answer, missing: Baseline) -> Reading:
     likeness = missing.compare(answer.fingerprint)
-    if likeness == "near" and answer.answer_class == "content" and not answer.admin_marker:
+    if likeness == "near" and answer.answer_class in ("content", "login-page"):
         return Reading("unclear", "unstable", (answer,))
     kind, result = _read_alike(answer) if likeness == "same" else _read_unlike(answer, missing)
     return Reading(kind, result, (answer,))
