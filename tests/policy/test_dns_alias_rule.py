@@ -11,6 +11,7 @@ from tests.policy.dns_cases import (
     NAME,
     OTHER,
     SERVER,
+    SOA,
     V4,
     V6,
     Row,
@@ -143,6 +144,31 @@ def test_an_alias_whose_end_asked_by_name_has_no_addresses():
     failed = [reply("A", rcode="SERVFAIL"), reply("AAAA", rcode="SERVFAIL")]
     walked = [step(NAME, END), none("CNAME", name=END), none("A", name=END), none("AAAA", name=END)]
     assert outcome(*failed, alias=walked) == ("violated", "target-without-addresses")
+
+
+def test_an_end_without_addresses_decides_only_when_that_is_proven():
+    failed = [reply("A", rcode="SERVFAIL"), reply("AAAA", rcode="SERVFAIL")]
+    walked = [step(NAME, END), none("CNAME", name=END), reply("A", name=END), reply("AAAA", name=END)]
+    assert outcome(*failed, alias=walked) == ("cannot-tell", "resolver-failed")
+
+
+def test_a_stripped_family_stays_doubtful_at_the_end_of_the_chain():
+    rows = links(NAME, END)
+    stripped = [reply("A", *rows, (END, "A", V4)), reply("AAAA", *rows), reply("SOA", *rows, authority=[SOA])]
+    follow = [step(NAME, END), none("CNAME", name=END), reply("A", (END, "A", V4), name=END), reply("AAAA", name=END)]
+    assert outcome(*stripped, alias=follow) == ("cannot-tell", "absence-doubtful")
+
+
+def test_a_forged_alias_is_no_defect_of_the_name():
+    forged = reply("A", *links(NAME, "block.test.", NAME)).model_copy(update={"extended_errors": (15,)})
+    assert outcome(forged, aaaa()) == ("cannot-tell", "resolver-filters")
+
+
+def test_an_alias_that_rotates_between_questions_has_one_target_at_a_time():
+    failed = [reply("A", rcode="SERVFAIL"), reply("AAAA", rcode="SERVFAIL")]
+    chatty = reply("CNAME", (NAME, "CNAME", END), (END, "CNAME", "one.cdn.test."))
+    walked = [chatty, step(END, "two.cdn.test."), none("CNAME", name="two.cdn.test.")]
+    assert outcome(*failed, alias=walked) == ("cannot-tell", "resolver-failed")
 
 
 def test_an_alias_whose_end_has_addresses_while_the_host_fails_cannot_be_told():

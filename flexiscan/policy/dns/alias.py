@@ -9,6 +9,7 @@ from typing import Literal
 from flexiscan.model.dns_answer import MAX_ALIAS_LINKS, AnswerPath, addresses_of, answer_path, canonical_name
 from flexiscan.model.dns_reading import RDTYPE_OF
 from flexiscan.model.endpoint import FAMILIES, Family
+from flexiscan.model.facts_dns import DnsRecord
 from flexiscan.policy.dns.reading import FamilyReading, Obstacle, Reading, combine, read_facts, read_family
 from flexiscan.policy.rule import Case
 
@@ -22,6 +23,10 @@ Defect = Literal[
     "one-family-only",
     "families-differ",
 ]
+NO_ANSWER: frozenset[Obstacle | None] = frozenset(
+    {"not-asked", "resolver-silent", "resolver-failed", "resolver-garbage"}
+)
+
 AliasResult = Literal["no-alias", "sound", "name-unknown"] | Defect | Obstacle
 
 
@@ -43,8 +48,9 @@ class AliasEvidence:
 
     @property
     def paths(self) -> tuple[AnswerPath, ...]:
-        """Every way from the host that a server showed, in one reply or link by link."""
-        return (*(one.path for one in self.asked), *_walks(self.host, self.followed))
+        """Every way from the host that a server showed, in one reply or link by link; no forged ones."""
+        in_one_reply = (one.path for one in self.asked if one.kind != "filtered")
+        return (*in_one_reply, *_walks(self.host, self.followed))
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -117,12 +123,12 @@ def _says_target_unknown(reading: Reading, host: str) -> bool:
 
 
 def _with_end_asked(family: FamilyReading, evidence: AliasEvidence) -> FamilyReading:
-    """Where no server answered for the host itself, an absence at the end of the chain decides, nothing else."""
-    if family.state != "cannot-tell" or family.obstacle == "answer-incomplete":
+    """Where no server answered for the host itself, a proven absence at the end of the chain decides."""
+    if family.obstacle not in NO_ANSWER:
         return family
     at_end = [one for one in evidence.followed if one.reply.rdtype == RDTYPE_OF[family.family]]
     judged = combine(family.family, at_end, name_exists=True)
-    return judged if judged.state == "absent" else family
+    return judged if judged.state == "absent" and judged.proven else family
 
 
 def _chains_differ(asked: Sequence[Reading]) -> bool:
@@ -138,13 +144,19 @@ def _walks(host: str, followed: Sequence[Reading]) -> list[AnswerPath]:
     """The way from the host that each server showed link by link."""
     links: dict[str, list[Reading]] = {}
     for one in followed:
-        if one.reply.rdtype == "CNAME" and one.reply.rcode == "NOERROR":
+        if one.kind == "alias" or (one.reply.rdtype == "CNAME" and one.path.loops):
             links.setdefault(one.reply.server, []).append(one)
     walks = []
     for readings in links.values():
-        records = tuple(record for one in readings for record in one.reply.records)
+        records = tuple(record for one in readings for record in _own_records(one))
         walks.append(answer_path(readings[0].reply.model_copy(update={"name": host, "records": records})))
     return walks
+
+
+def _own_records(reading: Reading) -> list[DnsRecord]:
+    """The records of the name asked for: what a reply adds about later names may have changed meanwhile."""
+    name = canonical_name(reading.reply.name)
+    return [record for record in reading.reply.records if canonical_name(record.name) == name]
 
 
 def rests_on(evidence: AliasEvidence) -> tuple[Reading, ...]:
