@@ -202,7 +202,10 @@ def _is_connected(sock: socket.socket) -> bool:
 
 def _has_met_itself(sock: socket.socket) -> bool:
     """Whether the socket was given the very port it connects to, and answered itself (RFC 9293 3.5)."""
-    return _is_connected(sock) and sock.getsockname() == sock.getpeername()
+    try:
+        return sock.getsockname() == sock.getpeername()
+    except OSError:  # it was reset in this very moment; the next read tells
+        return False
 
 
 def _now() -> float:
