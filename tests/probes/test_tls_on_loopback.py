@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -191,20 +190,6 @@ async def test_servers_that_never_shake_hands(
             "tls.modern-offered": "fail plain-http",
             "cert.trusted": "fail plain-http",
         }
-
-
-async def test_a_server_that_drips_ends_at_the_deadline_of_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flexiscan_probes.tls_exchange.ANSWER_TIMEOUT_S", 0.5)
-
-    def drip(connection: socket.socket, hello: bytes) -> None:
-        for value in b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc" + bytes(2000):
-            connection.sendall(bytes([value]))
-            time.sleep(0.01)
-
-    began = time.monotonic()
-    drive = await ask("127.0.0.1", after_hello(drip))
-    assert time.monotonic() - began < 5
-    assert set(drive.shown(*REFUSED).values()) == {"inconclusive silent"}
 
 
 async def test_a_closed_port_serves_nothing() -> None:

@@ -88,7 +88,7 @@ def _unanswered_result(controls: tuple[Answer, ...]) -> str:
     if outcomes <= {"connect-reset", "connect-icmp", "connect-silence"}:
         return "unreachable"
     if "not-tls" in outcomes:
-        return "plain-http" if _all_http(controls) else "not-tls"
+        return "plain-http" if _only_http(controls) else "not-tls"
     if "timeout" in outcomes:
         return "silent"
     if any(control.reply.alert_description == UNRECOGNIZED_NAME for control in controls):
@@ -96,9 +96,10 @@ def _unanswered_result(controls: tuple[Answer, ...]) -> str:
     return "no-common-ground"
 
 
-def _all_http(controls: tuple[Answer, ...]) -> bool:
-    """Whether every control was answered by an HTTP status line in clear."""
+def _only_http(controls: tuple[Answer, ...]) -> bool:
+    """Whether each control that was answered at all was answered by an HTTP status line in clear."""
     return all(
-        control.reply.outcome == "not-tls" and control.reply.first_bytes_hex.startswith(_HTTP_BEGINNING)
+        control.reply.outcome == "timeout"
+        or (control.reply.outcome == "not-tls" and control.reply.first_bytes_hex.startswith(_HTTP_BEGINNING))
         for control in controls
     )
