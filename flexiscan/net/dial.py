@@ -203,7 +203,7 @@ def _is_connected(sock: socket.socket) -> bool:
 def _has_met_itself(sock: socket.socket) -> bool:
     """Whether the socket was given the very port it connects to, and answered itself (RFC 9293 3.5)."""
     try:
-        return sock.getsockname() == sock.getpeername()
+        return bool(sock.getsockname() == sock.getpeername())
     except OSError:  # it was reset in this very moment; the next read tells
         return False
 
