@@ -15,7 +15,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.model.target import Target
 from flexiscan.sdk import Context, Draft, PlanView, ProbeSpec
-from flexiscan_probes.http_exchange import DEADLINE_S, Errand, exchange
+from flexiscan_probes.http_exchange import ANSWER_TIMEOUT_S, DEADLINE_S, Errand, exchange
 from flexiscan_probes.http_questions import (
     Channel,
     Question,
@@ -34,6 +34,14 @@ TLS_PORTS: Final = (443, 4443)
 CLEAR_PORTS: Final = (80, 8080)
 SERVICE_PORTS: Final[Mapping[str, int]] = {"telephony-manager": 9692, "active-state": 13404}
 """Guide: Technical overview."""
+WEB_LOOKS: Final[Mapping[Channel, tuple[tuple[Channel, str], ...]]] = {
+    "http": (("http", "/"), ("https", "/")),
+    "https": (("https", "/"), ("http", "/")),
+}
+"""What is tried on a web port, until something speaks HTTP."""
+SERVICE_LOOKS: Final[tuple[tuple[Channel, str], ...]] = (("http", "/"), ("http", "/admin/"), ("https", "/"))
+"""What is tried on the port of another service: three correct questions, whose silence then means something."""
+SERVICE_WAIT_S: Final = 3.0
 DEFAULT_PORTS: Final[Mapping[Channel, int]] = {"http": 80, "https": 443, "h2": 443}
 BROWSER_AGENT: Final = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36"
@@ -53,14 +61,21 @@ def plan(view: PlanView) -> Iterable[Draft]:
             if port not in accepted:
                 continue
             subject = subject_of(view.target.apps, f"{view.seed}:web:{address.address}:{port}")
-            opening = {"subject": subject.as_params(), "looks": 1}
-            yield _draft(first_look(channel), channel, address.address, port, opening)
+            looks = SERVICE_LOOKS if port in service_ports(view.target) else WEB_LOOKS[channel]
+            wait_s = SERVICE_WAIT_S if port in service_ports(view.target) else ANSWER_TIMEOUT_S
+            opening = {"subject": subject.as_params(), "looks": [list(look) for look in looks[1:]], "wait_s": wait_s}
+            yield _draft(first_look(*looks[0], 1), channel, address.address, port, opening)
+
+
+def service_ports(target: Target) -> frozenset[int]:
+    """Declared ports of services that speak languages of their own."""
+    ports = {*target.mitai_ports, *(SERVICE_PORTS[name] for name in target.ports)}
+    return frozenset(ports - {*TLS_PORTS, *CLEAR_PORTS, target.http_port, target.https_port})
 
 
 def channels_of(target: Target) -> Mapping[int, Channel]:
     """Every port to look at, with the channel that is tried first."""
-    channels: dict[int, Channel] = dict.fromkeys(target.mitai_ports, "http")
-    channels |= {SERVICE_PORTS[name]: "http" for name in target.ports}
+    channels: dict[int, Channel] = dict.fromkeys(service_ports(target), "http")
     channels |= dict.fromkeys(CLEAR_PORTS, "http")
     channels |= dict.fromkeys(TLS_PORTS, "https")
     channels[target.http_port] = "http"
@@ -80,16 +95,20 @@ def proceed(task: Task, observations: tuple[Observation, ...]) -> Iterable[Draft
             opening = {"subject": task.params["subject"], "then": "second-half"}
             questions = list(first_half(Subject.from_params(task.params["subject"])))
             yield from _set(questions, channel, task.address, task.port, opening)
-        elif task.params["looks"] == 1 and outcome.status != 429:
-            other: Channel = "http" if channel == "https" else "https"
-            opening = {"subject": task.params["subject"], "looks": 2}
-            yield _draft(first_look(other), other, task.address, task.port, opening)
+        elif task.params["looks"] and outcome.status != 429:
+            (other, path), *rest = task.params["looks"]
+            opening = {**_carried(task, "subject", "wait_s"), "looks": rest}
+            yield _draft(first_look(other, path, len(observations) + 1), other, task.address, task.port, opening)
     elif then == "second-half" and not in_distress(observations):
         subject = Subject.from_params(task.params["subject"])
         only_redirects = channel == "http" and all(_sends_to_https(o) for o in observations)
         half = second_half_of_redirector(subject) if only_redirects else second_half(subject, clear=channel == "http")
         questions = list(half)
         yield from _set(questions, channel, task.address, task.port, {})
+
+
+def _carried(task: Task, *names: str) -> dict[str, Any]:
+    return {name: task.params[name] for name in names}
 
 
 def _set(
@@ -160,6 +179,7 @@ async def observe(context: Context, task: Task) -> HttpExchange:
         encrypted=channel == "https",
         host=host,
         request=Http1Request(b"GET", target, headers),
+        wait_s=float(task.params.get("wait_s", ANSWER_TIMEOUT_S)),
     )
     return await exchange(context, errand)
 

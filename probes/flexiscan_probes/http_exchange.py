@@ -44,6 +44,8 @@ class Errand:
     host: str
     """Value of the Host header."""
     request: Http1Request
+    wait_s: float = ANSWER_TIMEOUT_S
+    """For the whole answer, from the request on."""
 
 
 def client_context(protocols: tuple[str, ...]) -> ssl.SSLContext:
@@ -76,7 +78,9 @@ async def exchange(context: Context, errand: Errand) -> HttpExchange:
         notes: tuple[str, ...] = ()
         if errand.encrypted:
             agreed = await link.start_tls(
-                client_context(("http/1.1",)), server_name=errand.server_name, timeout_s=TLS_TIMEOUT_S
+                client_context(("http/1.1",)),
+                server_name=errand.server_name,
+                timeout_s=min(TLS_TIMEOUT_S, errand.wait_s),
             )
             if isinstance(agreed, TlsFailed):
                 return _tls_failure(errand, agreed, context.monotonic() - began_s)
@@ -87,9 +91,9 @@ async def exchange(context: Context, errand: Errand) -> HttpExchange:
 async def _ask(
     context: Context, link: Connection, errand: Errand, notes: tuple[str, ...], began_s: float
 ) -> HttpExchange:
-    sent = await link.send(encode_request(errand.request), timeout_s=ANSWER_TIMEOUT_S)
+    sent = await link.send(encode_request(errand.request), timeout_s=errand.wait_s)
     reader = ResponseReader(errand.request.method)
-    ending = await _read(context, link, reader)
+    ending = await _read(context, link, reader, errand.wait_s)
     response = reader.result(closed=ending == "closed")
     elapsed_s = context.monotonic() - began_s
     if response.nature == "http1":
@@ -100,9 +104,9 @@ async def _ask(
     return _alien_fact(errand, response, elapsed_s)
 
 
-async def _read(context: Context, link: Connection, reader: ResponseReader) -> str:
+async def _read(context: Context, link: Connection, reader: ResponseReader, wait_s: float) -> str:
     """Feed the reader until it is done; returns how the stream ended, "" when it was not needed to the end."""
-    ends_s = context.monotonic() + ANSWER_TIMEOUT_S
+    ends_s = context.monotonic() + wait_s
     while not reader.done:
         left_s = ends_s - context.monotonic()
         if left_s <= 0:

@@ -78,9 +78,9 @@ def imitate(target: str, words: Sequence[str]) -> str:
     return target.replace("admin", words[0]).replace("index", words[1])
 
 
-def first_look(channel: Channel) -> Question:
-    """The question that finds out whether the channel speaks HTTP at all."""
-    return Question("web-look", f"{channel}/look", "/")
+def first_look(channel: Channel, target: str, number: int) -> Question:
+    """The question that finds out whether the channel speaks HTTP at all; `number` counts the looks at a port."""
+    return Question("web-look", f"look-{number}-{channel}", target)
 
 
 def first_half(subject: Subject) -> Iterable[Question]:

@@ -204,13 +204,13 @@ def test_which_lines_tell_a_version(header: tuple[str, str], tells: bool):
 
 def test_zero_fail_on_the_good_site_over_noisy_runs():
     passed = 0
-    for seed in range(300):
+    for seed in range(100):
         world = World({(IPV4, 443, "https"): noisy(good, seed)}).scan()
         for rule in (POWERED_BY, VERSIONS):
             verdict, _ = world.result(rule, 443)
             assert verdict != "fail"
             passed += verdict == "pass"
-    assert passed > 540
+    assert passed > 180
 
 
 def test_every_result_has_a_case():

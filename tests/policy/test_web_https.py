@@ -210,16 +210,16 @@ def test_declared_ports_take_the_place_of_the_standard_ones():
     assert world.result(HTTPS_ONLY, 8000) == ("pass", "redirects-to-https")
 
 
-def test_zero_fail_on_the_good_redirector_over_a_thousand_noisy_runs():
+def test_zero_fail_on_the_good_redirector_over_noisy_runs():
     results: dict[tuple[str, str], int] = {}
-    for seed in range(1000):
+    for seed in range(300):
         world = World({(IPV4, 80, "http"): noisy(to_https(), seed), (IPV4, 443, "https"): good}).scan()
         for rule in (HTTPS_ONLY, REDIRECT_SOUND):
             outcome = world.result(rule, 80)
             results[outcome] = results.get(outcome, 0) + 1
     assert not [outcome for outcome in results if outcome[0] == "fail"]
-    assert results["pass", "redirects-to-https"] > 900
-    assert results["pass", "sound"] > 900
+    assert results["pass", "redirects-to-https"] > 270
+    assert results["pass", "sound"] > 270
 
 
 def test_every_result_has_a_case():

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from flexiscan.model.facts import HttpExchange
 from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Subject
 from flexiscan.policy.web.channel import ROLES, Channel, channels_of
+from flexiscan.policy.web.classes import Answer
 from flexiscan.policy.web.exposure import RESULTS, Exposure, expose
+from flexiscan.policy.web.health import health_of
 from flexiscan.policy.web.location import destination
 from flexiscan.policy.web.web_ports import admin_ports, is_closed, web_ports
+
+SERVICE_LOOKS = 3
+"""Questions that the probe puts to the port of another service."""
 
 ADMIN_RESULTS: Mapping[str, Outcome] = {
     **RESULTS,
@@ -70,14 +75,16 @@ def _without_site(case: Case, port: int, channels: list[Channel]) -> Judgement:
     """No channel went beyond the first look: is there a web server at all?
 
     On a port for web sites an answer that cannot be read stays unclear; on the declared port of another service
-    its own language is what is expected there.
+    its own language, or silence to three correct questions, is what is expected there.
     """
     looks = [answer for channel in channels for answer in channel.of("web-look")]
     because = tuple(answer.seen for answer in looks)
     if not looks:
         return Judgement("cannot-tell", "incomplete")
-    if port not in web_ports(case.target) and all(_speaks_otherwise(answer.exchange) for answer in looks):
-        return Judgement("holds", "not-http", because)
+    if port not in web_ports(case.target) and len(looks) >= SERVICE_LOOKS:
+        foreign = _foreign(case, looks)
+        if foreign is not None:
+            return foreign
     classes = [answer.answer_class for answer in looks]
     if "rate-limited" in classes:
         return Judgement("cannot-tell", "rate-limited", because)
@@ -88,6 +95,28 @@ def _without_site(case: Case, port: int, channels: list[Channel]) -> Judgement:
         unclear = "tls-failed" if deciding.answer_class == "tls-failed" else "unclear-answer"
         return Judgement("cannot-tell", unclear, because)
     return Judgement("cannot-tell", "no-answer", because)
+
+
+def _foreign(case: Case, looks: Sequence[Answer]) -> Judgement | None:
+    """The judgement of a declared service's port: firm when it spoke another language, tentative when it was silent
+    while the web server at the same address answered as itself all the time; None when neither holds."""
+    because = tuple(answer.seen for answer in looks)
+    if all(_speaks_otherwise(answer.exchange) for answer in looks):
+        return Judgement("holds", "not-http", because)
+    if not all(_speaks_otherwise(answer.exchange) or _is_silent(answer.exchange) for answer in looks):
+        return None
+    encrypted = channels_of(case, case.target.https_port).get("https")
+    health = None if encrypted is None else health_of(encrypted)
+    if health is None or health.obstacle:
+        return None
+    return Judgement("holds", "not-http", (*because, *health.because), "tentative")
+
+
+def _is_silent(exchange: HttpExchange) -> bool:
+    """Accepted, and then no byte of an answer to a correct question."""
+    if exchange.outcome == "tls-failed":
+        return exchange.detail in ("timeout", "closed", "reset")
+    return exchange.outcome in ("timeout", "closed", "reset")
 
 
 def _speaks_otherwise(exchange: HttpExchange) -> bool:
