@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,9 @@ import pytest
 
 from flexiscan_lab.capture import read_capture
 from flexiscan_lab.errors import LabError, Unavailable
+from flexiscan_lab.ground.topology import build_network
 from flexiscan_lab.lab import Lab
+from flexiscan_lab.programs import find_program
 from flexiscan_lab.scenario import Block, Firewall, Tls
 from flexiscan_lab.scenarios import ALL
 from flexiscan_lab.scenarios.base import HARDENED, with_tls
@@ -182,10 +185,19 @@ def test_two_labs_do_not_meet() -> None:
     assert second["data"].startswith("HTTP/1.1 301")
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_every_scenario_starts(name: str) -> None:
-    with Lab.start(ALL[name]) as lab:
-        assert lab.scope_file.exists()
+def test_every_rule_set_is_accepted_by_nftables() -> None:
+    rules = {
+        text
+        for scenario in ALL.values()
+        for namespace in build_network(scenario).namespaces
+        if (text := namespace.rules)
+    }
+    with Lab.start(HARDENED) as lab:
+        nft = lab.command([find_program("nft") or "nft", "--check", "-f", "-"], "router")
+        for text in sorted(rules):
+            done = subprocess.run(nft, input=text, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+    assert len(rules) > 20
 
 
 def test_loopback_says_what_it_cannot_show() -> None:

@@ -6,14 +6,23 @@ import datetime as dt
 import ipaddress
 import re
 import tomllib
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from flexiscan_lab.dns_server import DnsService
 from flexiscan_lab.expectation import read_expectation
 from flexiscan_lab.ground.place import namespace_place
-from flexiscan_lab.scenario import Scenario
+from flexiscan_lab.pki import Authority, IssuedCertificate
+from flexiscan_lab.process import read_picture
+from flexiscan_lab.scenario import Certificate, Scenario
 from flexiscan_lab.scenarios import ALL
 from flexiscan_lab.scope_file import write_scope
+from flexiscan_lab.serve import datagram_port, stream_talk
+from flexiscan_lab.server_plan import plan_servers
+from flexiscan_lab.servers.picture import ServerPicture
+from flexiscan_lab.servers.web import RequestTally
 
 PROMISED = [
     "hardened",
@@ -74,6 +83,37 @@ def test_every_service_is_once_and_on_one_port(scenario: Scenario) -> None:
     for _, picture in scenario.pictures():
         places = [(service.transport, service.port) for service in picture.services]
         assert len(places) == len(set(places))
+
+
+class NoAuthority(Authority):
+    """Hands out the same files for every certificate."""
+
+    def __init__(self, issued: IssuedCertificate) -> None:
+        self._issued = issued
+
+    def issue(self, certificate: Certificate, host: str) -> IssuedCertificate:
+        assert host == "flexi.example.test"
+        return replace(self._issued, certificate=certificate)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    folder = tmp_path_factory.mktemp("pki")
+    return NoAuthority(Authority(folder, dt.datetime.now(dt.UTC)).issue(Certificate(), "flexi.example.test"))
+
+
+@pytest.mark.parametrize("scenario", ALL.values(), ids=ALL)
+def test_every_listener_has_a_server(scenario: Scenario, authority: Authority, tmp_path: Path) -> None:
+    servers = plan_servers(scenario, namespace_place("root"), authority, tmp_path)
+    names = {process.name for process in servers.processes}
+    assert {"dns", "flexi"} <= names <= {"dns", "flexi", "kamailio", "ssl3"}
+    picture = read_picture(ServerPicture, tmp_path / "servers-picture.json")
+    for listener in picture.listeners:
+        if listener.service.transport == "udp":
+            assert datagram_port(listener)
+        else:
+            assert callable(stream_talk(picture, listener, RequestTally()))
+    assert read_picture(DnsService, tmp_path / "dns-picture.json").listen == namespace_place("root").resolvers
 
 
 @pytest.mark.parametrize("scenario", ALL.values(), ids=ALL)
