@@ -6,7 +6,7 @@ named, and the controls of the address must have answered around them; only then
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,6 +72,8 @@ class Evaluator:
     selection: Selection
     evidence: Evidence
     seen: Mapping[str, Seen]
+    tasks_of: Mapping[str, Sequence[Task]]
+    """Tasks by role, in plan order."""
     beats: Mapping[str, tuple[Beat, ...]]
 
     def findings(self) -> tuple[Finding, ...]:
@@ -221,7 +223,7 @@ class Evaluator:
     def _gap(self, rule: Rule, subject: Subject) -> str:
         """The reason why a needed fact is not there; "" when all are."""
         for need in sorted(rule.needs, key=lambda need: need.optional):
-            planned = [task for task in self.evidence.tasks.values() if _serves(task, need, subject)]
+            planned = [task for task in self.tasks_of.get(need.role, ()) if _serves(task, need, subject)]
             for task in planned:
                 observation = self.evidence.observations.get(task.id)
                 if observation is None:
@@ -242,7 +244,11 @@ class Evaluator:
         return ""
 
     def _facts(self, need: Need, subject: Subject) -> tuple[Seen, ...]:
-        return tuple(seen for seen in self.seen.values() if _serves(seen.task, need, subject))
+        return tuple(
+            self.seen[task.id]
+            for task in self.tasks_of.get(need.role, ())
+            if task.id in self.seen and _serves(task, need, subject)
+        )
 
     def _unjudged(
         self,
@@ -265,12 +271,16 @@ class Evaluator:
 def evaluate(profile: Profile, rules: Iterable[Rule], selection: Selection, evidence: Evidence) -> tuple[Finding, ...]:
     """All findings about one host, in the order of the profile."""
     seen = facts_of(evidence.tasks, evidence.observations)
+    tasks_of: dict[str, list[Task]] = {}
+    for task in evidence.tasks.values():
+        tasks_of.setdefault(task.role, []).append(task)
     evaluator = Evaluator(
         profile=profile,
         rules={rule.id: rule for rule in rules},
         selection=selection,
         evidence=evidence,
         seen=seen,
+        tasks_of=tasks_of,
         beats=beats_of(evidence.tasks, evidence.observations),
     )
     return evaluator.findings()
@@ -294,9 +304,9 @@ def facts_of(tasks: Mapping[str, Task], observations: Mapping[str, Observation])
 
 def _needs_controls(rule: Rule, judgement: Judgement) -> bool:
     """Whether silence that nobody vouches for could have brought this about."""
-    if judgement.outcome in ("holds", "not-applicable"):
-        return judgement.rests_on_absence or rule.relies_on_controls
-    return judgement.rests_on_absence
+    if judgement.outcome == "not-applicable":
+        return True
+    return judgement.rests_on_absence or (judgement.outcome == "holds" and rule.relies_on_controls)
 
 
 def _serves(task: Task | Skip, need: Need, subject: Subject) -> bool:
