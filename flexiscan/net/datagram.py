@@ -34,6 +34,8 @@ RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
 MAX_DATAGRAM_BYTES = 65535
 MAX_WAITING_EVENTS = 10_000
 """Beyond that the kernel's buffer holds what comes, and drops when it is full: a flood must not fill our memory."""
+ASIDE_PORTS = range(61000, 65536)
+"""Above the dynamic ports of Linux (ip_local_port_range), above the media range, and clear of every known service."""
 _SEND_TRIES = 5
 """A send and four repetitions: each may be stopped by one more error about an earlier datagram, unsent."""
 _BUFFER_WAIT_S = 2.0
@@ -164,7 +166,8 @@ class UdpPort:
 
 def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> UdpPort:
     """A socket for datagrams to one literal address. Raises CannotLook where there is no way to it at all."""
-    if source_address(address) is None:
+    source = source_address(address)
+    if source is None:
         raise CannotLook("no-route", f"no route or no source address towards {address}")
     try:
         sock = socket.socket(socket_family(address), socket.SOCK_DGRAM)
@@ -172,6 +175,8 @@ def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> Udp
         raise obstacle_of(error, address) from error
     sock.setblocking(False)
     _enlarge_receive_buffer(sock)
+    if source == address:
+        _bind_aside(sock, address)
     if IS_AVAILABLE:
         ask_for_errors(sock)
     return UdpPort(sock, address, pace=pace, wall=wall, clock=clock, icmp_visible=IS_AVAILABLE)
@@ -182,3 +187,11 @@ def _enlarge_receive_buffer(sock: socket.socket) -> None:
     if IS_AVAILABLE:
         with contextlib.suppress(PermissionError):
             sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+
+
+def _bind_aside(sock: socket.socket, address: str) -> None:
+    """When this machine looks at itself: take a port that no probe asks, or the socket could answer itself."""
+    for port in ASIDE_PORTS:
+        with contextlib.suppress(OSError):
+            sock.bind((address, port))
+            return
