@@ -12,7 +12,7 @@ from flexiscan.engine.addresses import needs_dns, target_addresses
 from flexiscan.engine.planner import Planner, lanes_of
 from flexiscan.engine.registry import load_probes
 from flexiscan.model.endpoint import Endpoint, TargetAddress, family_of
-from flexiscan.model.facts import TcpExchange
+from flexiscan.model.facts import Fact, TcpExchange, UdpExchange
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
 from flexiscan.model.target import Rates, Target
@@ -115,9 +115,12 @@ def _as_the_guide_wants(plan: Plan, target: Target, now: dt.datetime) -> dict[st
     web = (target.http_port, target.https_port)
     assumed = {}
     for task in plan.tasks:
-        if task.transport != "tcp" or task.gate != "tcp":
+        if task.gate == "tcp":
+            state: Fact = TcpExchange(connect="accepted" if task.port in web else "silence")
+        elif task.gate == "udp" and task.port is not None:
+            state = UdpExchange(reply="silence")
+        else:
             continue
-        state = TcpExchange(connect="accepted" if task.port in web else "silence")
         assumed[task.id] = Observation(id=task.id, started=now, ended=now, outcome=state)
     return assumed
 
