@@ -150,7 +150,7 @@ def _dates(leaf: Certificate, now: dt.datetime) -> dict[str, Any]:
         "subject": leaf.subject,
         "not_before": leaf.not_before.isoformat(),
         "not_after": leaf.not_after.isoformat(),
-        "days_left": (leaf.not_after - now).days,
+        "days_left": int((leaf.not_after - now) / dt.timedelta(days=1)),
     }
 
 
