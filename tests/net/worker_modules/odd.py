@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+from flexiscan.net.wall import ScopeViolation
 from flexiscan.net.worker_guard import run_worker
 
 
@@ -34,6 +36,11 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             threading.Event().wait()
         case "list":
             return []  # type: ignore[return-value]
+        case "connect":
+            try:
+                socket.create_connection((request["address"], request["port"])).close()
+            except ScopeViolation as violation:
+                return {"error": type(violation).__name__, "reason": violation.reason}
         case "leave":
             os._exit(0)
         case "flood":
