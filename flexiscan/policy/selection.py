@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from flexiscan.model.plan import Task
@@ -49,7 +49,11 @@ class Wanted:
 
 
 def wanted_tasks(rules: Iterable[Rule], selection: Selection, ground: Ground) -> Wanted:
-    """What the selected rules need of this ground."""
+    """What the selected rules need of this ground.
+
+    Some rules judge each port that accepts: every port that the profile or the target names may turn out to.
+    """
+    ground = replace(ground, accepted=_may_accept(ground))
     hosts: set[str] = set()
     addresses: set[tuple[str, str | None]] = set()
     ports: set[tuple[str, str | None, str | None, int | None]] = set()
@@ -60,6 +64,13 @@ def wanted_tasks(rules: Iterable[Rule], selection: Selection, ground: Ground) ->
             for need in rule.needs:
                 _add(need, subject, hosts, addresses, ports)
     return Wanted(frozenset(hosts), frozenset(addresses), frozenset(ports))
+
+
+def _may_accept(ground: Ground) -> dict[str, tuple[int, ...]]:
+    target = ground.target
+    named = {row.port for row in ground.profile.ports if row.transport == "tcp" and row.last_port is None}
+    named.update((target.http_port, target.https_port, *target.mitai_ports))
+    return {a.address: tuple(sorted({*named, *ground.accepted.get(a.address, ())})) for a in ground.addresses}
 
 
 def _add(
