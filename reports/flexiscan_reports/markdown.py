@@ -88,9 +88,9 @@ def _outside_fences(text: str) -> str:
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(  # noqa: S701 - not HTML: `finalize` escapes for Markdown instead
+    environment = Environment(
         loader=PackageLoader("flexiscan_reports", "templates"),
-        autoescape=False,
+        autoescape=False,  # noqa: S701 - not HTML: `finalize` escapes for Markdown instead
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,

@@ -36,9 +36,7 @@ def build_view(document: ResultDocument, texts: Texts, zone: dt.tzinfo | None = 
     hosts = tuple(_host_view(document, target, texts, several) for target in document.targets)
     verdict, sentence = overall(hosts, texts)
     run = document.run
-    title = (
-        texts.count("page.title_many", len(hosts)) if several else texts.word("page.title", host=hosts[0].host)
-    )
+    title = texts.count("page.title_many", len(hosts)) if several else texts.word("page.title", host=hosts[0].host)
     return ReportView(
         language=texts.locale,
         title=title,
@@ -164,5 +162,3 @@ def _wanted(findings: Sequence[Finding], known: dict[str, Observation]) -> list[
     depth = max((len(row) for row in rows), default=0)
     ordered = [row[index] for index in range(depth) for row in rows if index < len(row)]
     return list({observation.id: observation for observation in ordered}.values())
-
-

@@ -58,9 +58,7 @@ def checklist_of(
     return tuple(lines)
 
 
-def questions_of(
-    findings: Iterable[Finding], texts: Texts, anchor: Callable[[str], str]
-) -> tuple[Question, ...]:
+def questions_of(findings: Iterable[Finding], texts: Texts, anchor: Callable[[str], str]) -> tuple[Question, ...]:
     """What cannot be seen from outside: the question, or what the customer stated."""
     return tuple(
         Question(

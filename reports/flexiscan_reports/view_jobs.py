@@ -41,9 +41,7 @@ def grouped(jobs: Iterable[Job], texts: Texts, anchor: Callable[[str], str]) -> 
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(job.place_key, []).append(job)
-    order = sorted(
-        groups, key=lambda place: (SEVERITIES.index(groups[place][0].severity_kind), PLACES.index(place))
-    )
+    order = sorted(groups, key=lambda place: (SEVERITIES.index(groups[place][0].severity_kind), PLACES.index(place)))
     return tuple(
         JobGroup(anchor(f"at-{place}"), texts.word(f"place.{_key(place)}"), tuple(groups[place])) for place in order
     )

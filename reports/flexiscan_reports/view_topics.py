@@ -36,9 +36,7 @@ def by_rule(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     return groups
 
 
-def topic_of(
-    rule: str, findings: Sequence[Finding], texts: Texts, host: str, anchor: Callable[[str], str]
-) -> Topic:
+def topic_of(rule: str, findings: Sequence[Finding], texts: Texts, host: str, anchor: Callable[[str], str]) -> Topic:
     """One rule with its sightings. `findings` are those of that rule and are not empty."""
     severity = worst(findings)
     guide = dict.fromkeys(item for finding in findings for item in finding.guide)

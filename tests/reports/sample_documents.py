@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from flexiscan.model.endpoint import Transport
 from flexiscan.model.facts import RtpSweep
 from flexiscan.model.finding import VERDICTS, Finding
 from flexiscan.model.observation import Observation
@@ -37,7 +36,36 @@ from tests.reports.sample_findings import (
     tls_agreed,
 )
 
-BUILT_AREAS = ("ports.", "web.admin", "tls.ssl", "tls.tls1", "tls.modern", "tls.ciphers", "cert.", "dns.ipv", "dns.addresses", "dns.alias", "parity.ports")
+GOOD_ON_443 = {
+    "ports.web-reachable": "open-as-declared",
+    "web.x-powered-by-absent": "absent",
+    "web.version-headers-absent": "absent",
+    "tls.sslv2-refused": "refused",
+    "tls.sslv3-refused": "refused",
+    "tls.tls10-refused": "refused",
+    "tls.tls11-refused": "refused",
+    "tls.modern-offered": "offered",
+    "tls.tls13-offered": "offered",
+    "tls.ciphers-strong": "strong",
+    "cert.trusted": "trusted",
+    "cert.hostname-matches": "matches",
+    "cert.in-validity": "in-validity",
+    "cert.renewal-due": "time-left",
+    "cert.key-strong": "strong",
+    "cert.signature-strong": "strong",
+}
+GOOD_ON_80 = {"web.https-only": "redirects-to-https", "web.redirect-sound": "sound"}
+GOOD_OF_NAME: dict[str, tuple[str, dict[str, Any]]] = {
+    "dns.ipv4-present": ("present", {"addresses": [V4]}),
+    "dns.ipv6-present": ("present", {"addresses": [V6]}),
+    "dns.addresses-public": ("all-public", {"addresses": [V4, V6]}),
+    "dns.addresses-as-declared": ("as-declared", {"addresses": [V4, V6]}),
+    "dns.alias-sound": ("no-alias", {}),
+    "parity.ports-equal": ("equal", {"compared": 27}),
+}
+GOOD_ADMIN = {80: "redirects-to-https", 443: "same-as-missing", 8080: "not-served", 4443: "not-served"}
+PORT_RULES = frozenset(row.rule for row in PROFILE.ports)
+BUILT = {*GOOD_ON_443, *GOOD_ON_80, *GOOD_OF_NAME, *PORT_RULES, "web.admin-unreachable"}
 V4_ENDPOINT = EndpointShown(address=V4, family="ipv4")
 V6_ENDPOINT = EndpointShown(address=V6, family="ipv6")
 BOTH = (V4_ENDPOINT, V6_ENDPOINT)
@@ -98,60 +126,37 @@ def target(
 def _untold(rule: str, endpoints: tuple[EndpointShown, ...]) -> list[Finding]:
     if rule.startswith("host."):
         return [finding(rule, "not_checked", "not-attested")]
-    if not rule.startswith(BUILT_AREAS) or rule == "ports.no-undeclared-port":
-        return [finding(rule, "not_checked", "not-built")]
     if rule == "ports.mitai-unreachable":
         return [finding(rule, "not_checked", "not-declared")]
-    if rule.startswith(("dns.", "parity.")):
-        return [_good_of_name(rule)]
+    if rule not in BUILT:
+        return [finding(rule, "not_checked", "not-built")]
+    if rule in GOOD_OF_NAME:
+        result, params = GOOD_OF_NAME[rule]
+        return [finding(rule, "pass", result, params=params)]
     return [f for endpoint in endpoints for f in _good_of_address(rule, endpoint.address)]
 
 
-def _good_of_name(rule: str) -> Finding:
-    results: dict[str, tuple[str, dict[str, Any]]] = {
-        "dns.ipv4-present": ("present", {"addresses": [V4]}),
-        "dns.ipv6-present": ("present", {"addresses": [V6]}),
-        "dns.addresses-public": ("all-public", {"addresses": [V4, V6]}),
-        "dns.addresses-as-declared": ("as-declared", {"addresses": [V4, V6]}),
-        "dns.alias-sound": ("no-alias", {}),
-        "parity.ports-equal": ("equal", {"compared": 27}),
-    }
-    result, params = results[rule]
-    return finding(rule, "pass", result, params=params)
-
-
 def _good_of_address(rule: str, address: str) -> list[Finding]:
-    rows: list[tuple[Transport, int]] = [(r.transport, r.port) for r in PROFILE.ports if r.rule == rule]
     if rule == "ports.rtp-unreachable":
         coverage = {"ports_asked": 500, "ports_total": 10001, "bound": 58, "silent": 0}
         return [finding(rule, "pass", "filtered", address, None, "udp", confidence="tentative", params=coverage)]
     if rule == "web.admin-unreachable":
-        results = {80: "redirects-to-https", 443: "same-as-missing", 8080: "not-served", 4443: "not-served"}
-        return [finding(rule, "pass", result, address, port) for port, result in results.items()]
-    if rule.startswith("ports.") and rule != "ports.web-reachable":
-        return [finding(rule, "pass", "filtered", address, port, transport) for transport, port in rows]
-    results_443 = {
-        "ports.web-reachable": "open-as-declared",
-        "tls.modern-offered": "offered",
-        "tls.tls13-offered": "offered",
-        "tls.ciphers-strong": "strong",
-        "cert.trusted": "trusted",
-        "cert.hostname-matches": "matches",
-        "cert.in-validity": "in-validity",
-        "cert.renewal-due": "time-left",
-        "cert.key-strong": "strong",
-        "cert.signature-strong": "strong",
-    }
-    result = results_443.get(rule, "refused")
-    params: dict[str, Any] = {
+        return [finding(rule, "pass", result, address, port) for port, result in GOOD_ADMIN.items()]
+    if rule in PORT_RULES:
+        rows = [row for row in PROFILE.ports if row.rule == rule]
+        return [finding(rule, "pass", "filtered", address, row.port, row.transport) for row in rows]
+    if rule in GOOD_ON_80:
+        return [finding(rule, "pass", GOOD_ON_80[rule], address, 80)]
+    params = {
         "versions": ["TLSv1.2", "TLSv1.3"],
         "not_before": "2026-09-01T00:00:00+00:00",
         "not_after": "2027-03-01T00:00:00+00:00",
         "days_left": 98,
         "key": "RSA",
         "bits": 2048,
+        "answers": 21,
     }
-    return [finding(rule, "pass", result, address, 443, confidence="confirmed", params=params)]
+    return [finding(rule, "pass", GOOD_ON_443[rule], address, 443, confidence="confirmed", params=params)]
 
 
 def good_document() -> ResultDocument:
@@ -175,6 +180,7 @@ def bad_document() -> ResultDocument:
 
 
 def _bad_findings() -> list[Finding]:
+    powered = {"headers": ["X-Powered-By: PHP/5.6.40"], "paths": ["/mobile/"], "answers": 4}
     rtp = {"first_port": 40000, "last_port": 50000, "ports_asked": 500, "ports_total": 10001, "silent": 500}
     admin = {"path": "/admin/", "status": 200, "class": "login-page", "channel": "https"}
     sip = {"service": "sip"}
@@ -203,14 +209,15 @@ def _bad_findings() -> list[Finding]:
                 because=("rtp/v4",)),
         finding("ports.ctstack-config-unreachable", "fail", "open-confirmed", V4, 1339, because=("tcp/v4/1339",),
                 params={"service": "ctstack-config"}, confidence="confirmed"),
-        finding("web.https-only", "fail", "content-in-clear", V4, 80),
-        finding("web.x-powered-by-absent", "fail", "present", V4, 443, because=("http/v4/mobile",),
-                params={"value": "PHP/5.6.40"}, confidence="confirmed"),
-        finding("web.x-powered-by-absent", "fail", "present", V6, 443, because=("http/v6/mobile",),
-                params={"value": "PHP/5.6.40"}, confidence="confirmed"),
-        finding("web.version-headers-absent", "fail", "present", V4, 443, params={"value": "Microsoft-IIS/8.5"}),
+        finding("web.https-only", "fail", "content-in-clear", V4, 80, params={"paths": ["/", "/Presentity/"]}),
+        finding("web.x-powered-by-absent", "fail", "php-shown", V4, 443, because=("http/v4/mobile",),
+                params=powered, confidence="confirmed"),
+        finding("web.x-powered-by-absent", "fail", "php-shown", V6, 443, because=("http/v6/mobile",),
+                params=powered, confidence="confirmed"),
+        finding("web.version-headers-absent", "fail", "version-shown", V4, 443,
+                params={"headers": ["Server: Microsoft-IIS/8.5"]}),
         finding("dns.ipv6-present", "pass", "present", params={"addresses": [V6]}),
-        finding("cert.chain-complete", "fail", "chain-incomplete", V6, 443, params={"missing": "Example CA 3"}),
+        finding("cert.trusted", "fail", "chain-incomplete", V6, 443, params={"missing": "Example CA 3"}),
     ]  # fmt: skip
     for rule, version in (("tls.sslv3-refused", "SSLv3"), ("tls.tls10-refused", "TLSv1.0")):
         for address in (V4, V6):
@@ -255,9 +262,7 @@ def incomplete_document() -> ResultDocument:
     """Interrupted, from a machine without IPv6."""
     findings = []
     for entry in PROFILE.rules:
-        if entry.id.startswith("host.") or not entry.id.startswith(BUILT_AREAS):
-            continue
-        if entry.id.startswith(("ports.", "web.", "tls.", "cert.")) and entry.id != "ports.no-undeclared-port":
+        if entry.id in BUILT and entry.id not in GOOD_OF_NAME:
             findings.append(finding(entry.id, "inconclusive", "interrupted", V4, 443))
             findings.append(finding(entry.id, "inconclusive", "no-ipv6-here", V6, 443))
     vantage = Vantage(
@@ -278,11 +283,10 @@ def unresolved_document() -> ResultDocument:
         finding("dns.alias-sound", "not_applicable", "name-unknown"),
         finding("parity.ports-equal", "not_applicable", "single-address"),
     ]
-    areas = ("ports.", "web.admin", "tls.", "cert.")
     others = [
         finding(entry.id, "not_applicable", "no-address").model_copy(update={"family": family})
         for entry in PROFILE.rules
-        if entry.id.startswith(areas)
+        if entry.id in BUILT and entry.id not in GOOD_OF_NAME
         for family in ("ipv4", "ipv6")
     ]
     return document(target([*absent, *others], endpoints=()), exit_code=1)
@@ -322,7 +326,7 @@ def hostile_document() -> ResultDocument:
         name = f"http/{number}/{text[:40]}"
         findings.append(
             finding("web.admin-unreachable", "fail", "open-confirmed", V6, 1000 + number, because=(name,),
-                    params={"path": text, "status": text, "service": text, text[:20]: text})
+                    params={"path": text, "status": text, "service": text, "odd": {"key": text}})
         )  # fmt: skip
         findings.append(finding("cert.hostname-matches", "fail", "wrong-name", V4, 2000 + number,
                                 params={"names": [text, text], "host": text}))  # fmt: skip
