@@ -1,7 +1,8 @@
 # make scan                                scan the built-in lab: a simulated, partly misconfigured Flexi host
 # make scan HOST=name AUTH="who allowed"   scan a real host; SCOPE=file.toml instead of AUTH for a scope file
 # make test                                set up everything the tests need, and run them
-# make check | lock | golden | bench | oracle | docs | clean
+# make quick                              the same without the scans of the lab: under two minutes
+# make check | golden | oracle | soak | bench | docs | lock | clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,14 +13,17 @@ AUTH ?=
 SCOPE ?=
 ARGS ?=
 
-.PHONY: scan test check lock golden bench oracle docs clean packages
+.PHONY: scan test quick check lock golden bench oracle soak docs clean packages
 .DELETE_ON_ERROR:
 
 scan: $(VENV)/.ready
 	@scripts/scan "$(BIN)" "$(OUT)" "$(HOST)" "$(AUTH)" "$(SCOPE)" $(ARGS)
 
 test: packages check
-	$(BIN)/python -m pytest -m "not oracle" $(ARGS)
+	$(BIN)/python -m pytest -m "not oracle and not soak" $(ARGS)
+
+quick: packages check
+	$(BIN)/python -m pytest -m "not oracle and not soak and not scenario" $(ARGS)
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff check .
@@ -35,6 +39,9 @@ golden: $(VENV)/.ready-test
 
 oracle: packages $(VENV)/.ready-test
 	$(BIN)/python -m pytest -m oracle $(ARGS)
+
+soak: packages $(VENV)/.ready-test
+	$(BIN)/python -m pytest -m soak $(ARGS)
 
 bench: $(VENV)/.ready-test
 	$(BIN)/python benchmarks/run.py $(ARGS)
