@@ -53,14 +53,21 @@ def plan(view: PlanView) -> Iterable[Draft]:
     drafts: list[Draft] = []
     for address in (entry.address for entry in view.addresses):
         first, *rest = pick_canary_ports(view, address, 4, "udp-canary")
-        side_by_side = not sends_icmp(view, address)
         if view.round == FIRST_CANARY_ROUND:
             drafts.append(_draft("udp-canary", address, first, "canary", ""))
         elif view.round == ROUND:
-            drafts += _questions(view, address) if side_by_side else _between_canaries(view, address, rest)
-        elif view.round == LAST_CANARY_ROUND and side_by_side:
+            in_one_lane = sends_icmp(view, address)
+            drafts += _between_canaries(view, address, rest) if in_one_lane else _questions(view, address)
+        elif view.round == LAST_CANARY_ROUND and not _had_canaries_between(view, address):
             drafts += [_draft("udp-canary", address, port, "canary", "") for port in rest[:2]]
     return drafts
+
+
+def _had_canaries_between(view: PlanView, address: str) -> bool:
+    """Whether the questions already had canaries of their own round around them."""
+    return any(
+        task.role == "udp-canary" and task.address == address and task.round == ROUND for task in view.tasks.values()
+    )
 
 
 def _questions(view: PlanView, address: str) -> list[Draft]:
@@ -98,9 +105,7 @@ async def observe(ctx: Context, task: Task) -> UdpExchange:
     """Put the task's question to its port until something decides, or every try has met silence."""
     if task.address is None or task.port is None:
         raise ValueError(f"task {task.id} names no address and port")
-    question = udp_question_for(
-        str(task.params["question"]), address=task.address, port=task.port, chance=ctx.random
-    )
+    question = udp_question_for(str(task.params["question"]), address=task.address, port=task.port, chance=ctx.random)
     began_s = ctx.monotonic()
     heard = _Heard(address=task.address, port=task.port, question=question)
     async with ctx.datagrams(task.address) as port:

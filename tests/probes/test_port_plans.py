@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal
 
 from flexiscan.engine.planner import as_task
 from flexiscan.model.endpoint import TargetAddress, family_of
 from flexiscan.model.facts import UdpExchange
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.observation import Observation
+from flexiscan.model.plan import Task
 from flexiscan.model.target import Target
 from flexiscan.policy.profile import load_profile
 from flexiscan.sdk import Draft, PlanView
@@ -110,27 +111,54 @@ def test_estimates_cover_what_is_sent():
         assert draft.silence_s < draft.deadline_s
 
 
-def _silent_view(round_number: int, *, reply: Literal["silence", "icmp"] = "silence") -> PlanView:
-    """A view in which the first canary of every address met silence, or an ICMP error."""
+SILENCE = UdpExchange(reply="silence")
+UNREACHABLE = UdpExchange(reply="icmp", icmp=IcmpError(family="ipv4", icmp_type=3, code=3, offender="192.0.2.1"))
+
+
+def view_after(round_number: int, answer: Callable[[Draft], UdpExchange]) -> PlanView:
+    """The view of a round when every UDP draft of the rounds before was answered like this."""
     look = view(1)
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    tasks, seen = {}, {}
-    for draft in udp.plan(look):
-        task = as_task(udp.SPEC, draft, look)
-        icmp = IcmpError(family="ipv4", icmp_type=3, code=3, offender="192.0.2.1") if reply == "icmp" else None
-        fact = UdpExchange(reply=reply, icmp=icmp)
-        tasks[task.id] = task
-        seen[task.id] = Observation(id=task.id, started=moment, ended=moment, outcome=fact)
+    tasks: dict[str, Task] = {}
+    seen: dict[str, Observation] = {}
+    for number in range(1, round_number):
+        look = replace(view(number), tasks=dict(tasks), seen=dict(seen))
+        for draft in udp.plan(look):
+            task = as_task(udp.SPEC, draft, look)
+            tasks[task.id] = task
+            seen[task.id] = Observation(id=task.id, started=moment, ended=moment, outcome=answer(draft))
     return replace(view(round_number), tasks=tasks, seen=seen)
 
 
-def test_questions_go_side_by_side_only_where_no_icmp_error_can_be_starved():
-    silent = [draft for draft in udp.plan(_silent_view(2)) if draft.role == "udp"]
-    assert len(silent) == 7 * len(ADDRESSES)
-    assert all(draft.lane == "" for draft in silent)
-    assert {draft.role for draft in udp.plan(_silent_view(2))} == {"udp"}
-    assert [draft.role for draft in udp.plan(_silent_view(3))] == ["udp-canary"] * 2 * len(ADDRESSES)
-    answering = list(udp.plan(_silent_view(2, reply="icmp")))
-    assert len({draft.lane for draft in answering}) == len(ADDRESSES)
-    assert [draft.role for draft in answering].count("udp-canary") == 3 * len(ADDRESSES)
-    assert list(udp.plan(_silent_view(3, reply="icmp"))) == []
+def test_questions_go_side_by_side_where_no_icmp_error_can_be_starved():
+    def silent(_: Draft) -> UdpExchange:
+        return SILENCE
+
+    asked = list(udp.plan(view_after(2, silent)))
+    assert [draft.role for draft in asked] == ["udp"] * 7 * len(ADDRESSES)
+    assert {draft.lane for draft in asked} == {""}
+    assert {draft.lane for draft in rtp.plan(view_after(2, silent))} == {""}
+    assert [draft.role for draft in udp.plan(view_after(3, silent))] == ["udp-canary"] * 2 * len(ADDRESSES)
+
+
+def test_questions_stand_in_one_lane_where_icmp_errors_come_back():
+    def unreachable(_: Draft) -> UdpExchange:
+        return UNREACHABLE
+
+    asked = list(udp.plan(view_after(2, unreachable)))
+    assert len({draft.lane for draft in asked}) == len(ADDRESSES)
+    assert [draft.role for draft in asked].count("udp-canary") == 3 * len(ADDRESSES)
+    assert list(udp.plan(view_after(3, unreachable))) == []
+
+
+def test_one_hole_with_a_closed_port_behind_it_does_not_take_the_last_canaries_away():
+    """Without them the silence of all other ports could not be judged."""
+
+    def one_hole(draft: Draft) -> UdpExchange:
+        return UNREACHABLE if draft.port == 5060 else SILENCE
+
+    assert [draft.role for draft in udp.plan(view_after(3, one_hole))] == ["udp-canary"] * 2 * len(ADDRESSES)
+
+
+def test_a_canary_that_could_not_be_asked_keeps_the_questions_in_one_lane():
+    assert {draft.lane for draft in udp.plan(view(2))} == {f"udp/{address}" for address in ADDRESSES}
