@@ -112,22 +112,22 @@ def test_a_cancelled_waiter_costs_the_others_nothing(rate: int, fates: list[floa
 
 
 def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on() -> None:
-    async def run() -> float:
+    async def run() -> tuple[bool, float]:
         clock = VirtualClock()
         gate = Gate(1, clock)
         first = asyncio.create_task(gate.take())
         second = asyncio.create_task(gate.take())
-        await asyncio.sleep(0)  # both wait, the dispatcher exists
-        while not gate._held:  # it has granted, the first has not run yet
+        while gate._held == 0:
             await asyncio.sleep(0)
-            if gate._held and not first.done():
-                first.cancel()
+        assert not first.done()  # granted, and not yet run
+        first.cancel()
         await asyncio.wait({first})
-        permit = await second
-        permit.spend()
-        return clock.monotonic()
+        (await second).spend()
+        return first.cancelled(), clock.monotonic()
 
-    assert run_virtually(run()) < 0.1
+    was_cancelled, waited_s = run_virtually(run())
+    assert was_cancelled
+    assert waited_s < 0.1
 
 
 def test_a_permit_that_is_kept_weighs_as_a_packet_a_second() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sslyze import Scanner, ServerNetworkConfiguration, ServerNetworkLocation, ServerScanRequest
 from sslyze.plugins.scan_commands import ScanCommand
+from sslyze.scanner.models import ServerScanRequest
+from sslyze.scanner.scanner import Scanner
+from sslyze.server_setting import ServerNetworkConfiguration, ServerNetworkLocation
 
 from flexiscan.net.worker_guard import run_worker
 
