@@ -95,6 +95,8 @@ def _ask_version(version: TlsVersion, check: _Check) -> PartOfWalk:
             waiting[:0] = [offered[i : i + SHORT_LIST] for i in range(0, len(offered), SHORT_LIST)]
         elif reading in ("silent", "foreign", "lost"):
             return (yield from check.alive()) if reading != "lost" else "lost"
+        elif reading == "dropped" and not found and not check.was_agreed:
+            break  # such a server never refuses in a way that counts; it is only asked whether it takes anything
         elif reading == "dropped":
             if not dropped and (yield from check.alive()) == "lost":
                 return "lost"
@@ -107,7 +109,7 @@ def _ask_version(version: TlsVersion, check: _Check) -> PartOfWalk:
     if not found:
         answer = yield Question("confirm", version, _confirming_suites(version))
         dropped = dropped or reading_of(answer) not in ("accepted", "declined", "unwilling")
-    return (yield from check.alive()) if dropped else "done"
+    return (yield from check.alive()) if dropped and check.was_agreed else "done"
 
 
 @dataclass(frozen=True, slots=True)

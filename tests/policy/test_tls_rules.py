@@ -101,6 +101,20 @@ def test_a_server_that_hangs_on_long_lists_is_asked_with_short_ones() -> None:
     assert result["tls.tls11-refused"] == "pass refused"
 
 
+def test_a_server_that_resets_everything_is_not_pestered() -> None:
+    server = TlsServer(quirk=lambda number, question: "reset")
+    TlsWorld(server).run()
+    assert server.connections <= 20
+
+
+def test_an_old_server_that_drops_what_it_does_not_like_is_found_all_the_same() -> None:
+    def old(number: int, question: Mapping[str, Any]) -> Refusal | None:
+        return None if question["version"] == "SSLv3" else "reset"
+
+    server = TlsServer({"SSLv3": (0x0004,)}, no_version="reset", no_suite="reset", quirk=old)
+    assert shown(TlsWorld(server))["tls.sslv3-refused"] == "fail offered"
+
+
 @pytest.mark.parametrize("limit", range(1, 30))
 @pytest.mark.parametrize("mode", ["timeout", "reset", "closed", "connect-silence", "connect-reset", 40, 80])
 def test_a_limiter_never_hides_what_is_offered(limit: int, mode: Refusal) -> None:
