@@ -324,7 +324,7 @@ def always(outcome: Refusal) -> Quirk:
 
 
 def test_every_result_of_the_closed_lists_is_reached_by_some_server() -> None:
-    old: Mapping[TlsVersion, tuple[int, ...]] = {"TLSv1.0": (0x002F,)}
+    old: Mapping[TlsVersion, tuple[int, ...]] = {"TLSv1.0": (0x002F, 0x000A)}
     worlds = [
         TlsWorld(TlsServer()),
         TlsWorld(TlsServer(old)),
