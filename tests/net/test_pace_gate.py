@@ -117,8 +117,8 @@ def test_a_waiter_cancelled_in_the_very_step_of_its_grant_hands_the_permit_on() 
         gate = Gate(1, clock)
         first = asyncio.create_task(gate.take())
         second = asyncio.create_task(gate.take())
-        while gate._held == 0:
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)  # both wait, and the dispatcher was started
+        await asyncio.sleep(0)  # the dispatcher has run
         assert not first.done()  # granted, and not yet run
         first.cancel()
         await asyncio.wait({first})
