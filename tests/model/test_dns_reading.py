@@ -32,6 +32,7 @@ def reply(rdtype: str = "A", **changes: Any) -> DnsReply:
 CASES = [
     (reply(records=[ADDRESS]), "addresses", False),
     (reply(authority=[SOA]), "absent", True),
+    (reply(authority=[{**SOA, "name": "x."}, SOA]), "absent", True),
     (reply(), "absent", False),
     (reply(flags=("qr", "aa")), "absent", False),
     (reply(records=[ALIAS]), "absent", False),

@@ -11,6 +11,7 @@ from tests.policy.dns_cases import (
     NAME,
     OTHER,
     RULE,
+    SERVER,
     SOA,
     V4,
     V6,
@@ -220,6 +221,26 @@ def test_the_failure_that_says_most_is_told():
         "cannot-tell",
         "resolver-failed",
     )
+
+
+def test_one_proof_is_enough():
+    judged = judge("dns.ipv6-present", case(a(), none("AAAA"), reply("AAAA", server=OTHER)))
+    assert (judged.result, judged.confidence) == ("absent", "firm")
+
+
+def test_what_each_server_said_is_shown():
+    judged = judge("dns.ipv4-present", case(a(), reply("A", rcode="SERVFAIL", server=OTHER), lost("A", server=OTHER)))
+    assert judged.params["servers"] == [
+        {"server": SERVER, "rdtype": "A", "saw": "addresses", "rcode": "NOERROR", "addresses": [V4]},
+        {"server": OTHER, "rdtype": "A", "saw": "failed", "rcode": "SERVFAIL"},
+        {"server": OTHER, "rdtype": "A", "saw": "silent"},
+    ]
+
+
+@pytest.mark.parametrize("rule", EVERY)
+def test_what_cannot_be_told_names_the_replies_that_it_could_not_be_told_from(rule: str):
+    judged = judge(rule, case(lost("A"), lost("AAAA"), declared=(V4,)))
+    assert judged.because
 
 
 # -- fooling ----------------------------------------------------------------------------------------------------
