@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -12,17 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from flexiscan.model.endpoint import Transport
 from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.plan import Task
-from flexiscan.model.target import Rates
-from flexiscan.net.clock import Clock
-from flexiscan.net.pace import Pace
-from flexiscan.net.task_context import TaskContext
-from flexiscan.net.wall import ScopeWall, open_target
 from flexiscan.sdk import CannotLook
 from flexiscan_probes import rtp, tcp, udp
 from flexiscan_probes.rtp_sweep import REFILL_S
+from tests.probes.real_context import context, task
 
 LOOPBACKS = [
     "127.0.0.1",
@@ -34,38 +28,6 @@ LOOPBACKS = [
 EACH = pytest.mark.parametrize("address", LOOPBACKS)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any]
 Reply = Callable[[bytes], list[bytes]]
-
-
-@contextlib.asynccontextmanager
-async def context(address: str) -> AsyncIterator[TaskContext]:
-    clock = Clock()
-    pace = Pace(Rates(udp_pps=2000), clock)
-    try:
-        yield TaskContext(
-            run_id="test",
-            user_agent="FlexiScan/test",
-            random=random.Random(1),
-            clock=clock,
-            pace=pace,
-            wall=ScopeWall(open_target(address), clock=clock),
-            host="flexi.example.test",
-        )
-    finally:
-        await pace.aclose()
-
-
-def task(address: str, transport: Transport, port: int | None, **params: Any) -> Task:
-    return Task(
-        id=f"{transport}/{port}",
-        probe=transport,
-        host="flexi.example.test",
-        role=transport,
-        address=address,
-        transport=transport,
-        port=port,
-        params=params,
-        lane="",
-    )
 
 
 async def connect(address: str, port: int, question: str) -> TcpExchange:
