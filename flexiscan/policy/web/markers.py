@@ -14,11 +14,11 @@ from importlib import resources
 class Signs:
     """Several expressions that mean the same."""
 
-    expressions: tuple[re.Pattern[str], ...]
+    expression: re.Pattern[str]
 
     def found_in(self, text: str) -> bool:
         """Whether any of them is found."""
-        return any(expression.search(text) for expression in self.expressions)
+        return self.expression.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +61,5 @@ def load_markers() -> Markers:
 
 
 def _signs(expressions: Iterable[str]) -> Signs:
-    return Signs(tuple(re.compile(e, re.IGNORECASE | re.DOTALL | re.MULTILINE) for e in expressions))
+    alternatives = "|".join(f"(?:{expression})" for expression in expressions)
+    return Signs(re.compile(alternatives, re.IGNORECASE | re.DOTALL | re.MULTILINE))

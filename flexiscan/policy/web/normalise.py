@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _HIDDEN_STATE = re.compile(
@@ -46,12 +47,17 @@ def without_echo(text: str, target: str) -> str:
 
     Segments, not whole paths: so the same marks of punctuation stay behind for every target.
     """
+    return _echo_of(target).sub(" ~ ", text)
+
+
+@lru_cache(maxsize=512)
+def _echo_of(target: str) -> re.Pattern[str]:
     spellings: set[str] = set(KNOWN_WORDS)
     for piece in re.split(r"[/?&=;.\\]", target):
         plain = unquote(piece)
         spellings.update((piece, plain, html.escape(plain), quote(plain), plain[::-1]))
     wanted = sorted((s for s in spellings if len(s) >= _ECHO_MIN_CHARS), key=len, reverse=True)
-    return re.sub("|".join(re.escape(s) for s in wanted), " ~ ", text, flags=re.IGNORECASE)
+    return re.compile("|".join(re.escape(s) for s in wanted), re.IGNORECASE)
 
 
 def words_of(text: str, target: str) -> tuple[str, ...]:
