@@ -210,6 +210,7 @@ def test_old_signatures_fail_and_are_named(digest: str) -> None:
     assert text(found["cert.signature-strong"]) == "fail weak-signature"
     assert found["cert.signature-strong"].params["hash"] == digest
     assert text(found["cert.trusted"]) == "fail weak-signature"
+    assert found["cert.trusted"].params["hash"] == digest
 
 
 def test_of_two_chains_the_worse_one_decides() -> None:

@@ -55,7 +55,7 @@ class Flaw:
     """What is wrong with a path, and with which certificate of it."""
 
     cause: str
-    subject: str
+    certificate: Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +127,17 @@ def flaw_of(path: tuple[Certificate, ...], moment: dt.datetime) -> Flaw | None:
     """The first thing that keeps a path (leaf first, anchor last) from being sound."""
     for certificate in path:
         if not _fit_for_servers(certificate):
-            return Flaw("not-for-servers", certificate.subject)
+            return Flaw("not-for-servers", certificate)
         if _unknown_critical(certificate):
-            return Flaw("unknown-critical-extension", certificate.subject)
+            return Flaw("unknown-critical-extension", certificate)
     for certificate in path[:-1]:
         if certificate.signature_hash in WEAK_HASHES:
-            return Flaw("weak-signature", certificate.subject)
+            return Flaw("weak-signature", certificate)
     for position, authority in enumerate(path[1:], start=1):
         below = path[:position]
         cause = _flaw_of_authority(authority, below, moment, is_anchor=position == len(path) - 1)
         if cause:
-            return Flaw(cause, authority.subject)
+            return Flaw(cause, authority)
     return None
 
 

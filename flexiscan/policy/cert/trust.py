@@ -51,7 +51,10 @@ def judge_trust(chain: tuple[Certificate, ...], anchors: TrustAnchors, now: dt.d
 def _cause_of(search: PathSearch, leaf: Certificate, anchors: TrustAnchors) -> tuple[str, dict[str, Any]]:
     if search.paths:
         flaw = next(flaw for _, flaw in search.paths if flaw is not None)
-        return flaw.cause, {"certificate": flaw.subject}
+        details: dict[str, Any] = {"certificate": flaw.certificate.subject}
+        if flaw.cause == "weak-signature":
+            details["hash"] = flaw.certificate.signature_hash
+        return flaw.cause, details
     if is_issued_by(leaf, leaf):
         return "self-signed", {}
     top = search.top
