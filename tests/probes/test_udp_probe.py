@@ -161,9 +161,7 @@ async def test_garbage_is_an_answer_without_a_service(address: str):
 
 
 async def test_an_oversize_answer_is_cut():
-    fact, _ = await ask(
-        lambda _, port, __: [(0.01, datagram(ADDRESSES[0], port, b"x" * 60000))], task(ADDRESSES[0])
-    )
+    fact, _ = await ask(lambda _, port, __: [(0.01, datagram(ADDRESSES[0], port, b"x" * 60000))], task(ADDRESSES[0]))
     assert fact.data_size == 60000
     assert len(fact.data_hex) == 1024
 
