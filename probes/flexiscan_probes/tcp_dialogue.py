@@ -63,7 +63,9 @@ def dialogue_for(question: str, asking: Asking) -> Dialogue:
 
 def _sip(asking: Asking) -> Dialogue:
     token = f"{asking.random.getrandbits(64):016x}"
-    request = sip.build_options(server=asking.address, port=asking.port, transport="tcp", token=token)
+    request = sip.build_options(
+        server=asking.address, port=asking.port, transport="tcp", token=token, user_agent=asking.user_agent
+    )
     return Dialogue(request, partial(sip.recognise_status, token=token))
 
 

@@ -36,13 +36,13 @@ class UdpQuestion:
         return None if found is None else found.service
 
 
-def udp_question_for(question: str, *, address: str, port: int, chance: random.Random) -> UdpQuestion:
+def udp_question_for(question: str, *, address: str, port: int, user_agent: str, chance: random.Random) -> UdpQuestion:
     """The requests of a question of the port table. Raises ValueError for a question without any."""
     token = f"{chance.getrandbits(64):016x}"
     number = chance.getrandbits(31)
     match question:
         case "sip":
-            request = sip.build_options(server=address, port=port, transport="udp", token=token)
+            request = sip.build_options(server=address, port=port, transport="udp", token=token, user_agent=user_agent)
             return UdpQuestion((request,), partial(sip.recognise_status, token=token), SIP_WAITS_S)
         case "tftp":
             return UdpQuestion((tftp.build_read_request(token),), tftp.recognise_answer)

@@ -27,13 +27,17 @@ def build_options(
     transport: Literal["udp", "tcp"],
     token: str,
     sent_by: str = "flexiscan.invalid",
+    user_agent: str = "FlexiScan",
 ) -> bytes:
     """An OPTIONS request to an address (no name: the address is what is asked).
 
     `sent_by` stands in Via and Contact; rport (RFC 3581) has the answer sent back to where the request came
-    from. `token` (4-64 of 0-9a-z) makes branch, tag and Call-ID unique; ValueError otherwise.
+    from. `token` (4-64 of 0-9a-z) makes branch, tag and Call-ID unique. ValueError for another token, or for a
+    `user_agent` that is not one line of printable ASCII.
     """
     call_id = call_id_of(token)
+    if not (user_agent.isascii() and user_agent.isprintable()):
+        raise ValueError(f"a user agent is one line of printable ASCII, not {user_agent!r}")
     uri_host = f"[{server}]" if ":" in server else server
     lines = (
         f"OPTIONS sip:{uri_host}:{port};transport={transport} SIP/2.0",
@@ -45,7 +49,7 @@ def build_options(
         "CSeq: 1 OPTIONS",
         f"Contact: <sip:flexiscan@{sent_by};transport={transport}>",
         "Accept: application/sdp",
-        "User-Agent: FlexiScan",
+        f"User-Agent: {user_agent}",
         "Content-Length: 0",
         "",
         "",
