@@ -105,7 +105,9 @@ async def observe(ctx: Context, task: Task) -> UdpExchange:
     """Put the task's question to its port until something decides, or every try has met silence."""
     if task.address is None or task.port is None:
         raise ValueError(f"task {task.id} names no address and port")
-    question = udp_question_for(str(task.params["question"]), address=task.address, port=task.port, chance=ctx.random)
+    question = udp_question_for(
+        str(task.params["question"]), address=task.address, port=task.port, user_agent=ctx.user_agent, chance=ctx.random
+    )
     began_s = ctx.monotonic()
     heard = _Heard(address=task.address, port=task.port, question=question)
     async with ctx.datagrams(task.address) as port:

@@ -74,6 +74,12 @@ def test_tokens_cannot_carry_another_header(token: str):
         tftp.build_read_request(token)
 
 
+@pytest.mark.parametrize("user_agent", ["a\r\nX: y", "räka", "a\tb"])
+def test_a_user_agent_cannot_carry_another_header(user_agent: str):
+    with pytest.raises(ValueError, match="user agent"):
+        sip.build_options(server="192.0.2.1", port=5060, transport="udp", token=TOKEN, user_agent=user_agent)
+
+
 def test_tftp_request_only_ever_reads():
     assert tftp.build_read_request("abcd1234") == b"\x00\x01fx-abcd1234\x00octet\x00"
 

@@ -100,7 +100,11 @@ def test_estimates_cover_what_is_sent():
     chance = TwinContext().random
     for draft in udp.plan(view(udp.ROUND)):
         question = udp_question_for(
-            str(draft.params["question"]), address=str(draft.address), port=draft.port or 0, chance=chance
+            str(draft.params["question"]),
+            address=str(draft.address),
+            port=draft.port or 0,
+            user_agent="x",
+            chance=chance,
         )
         assert question.waits_s == waits_of(draft.name)
         assert len(question.requests) == requests_of(draft.name)

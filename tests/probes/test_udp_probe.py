@@ -196,4 +196,4 @@ async def test_refused_by_the_system_is_no_fact():
 
 def test_a_question_without_a_request_is_an_error():
     with pytest.raises(ValueError, match="no UDP request"):
-        udp_question_for("smb", address="192.0.2.1", port=1, chance=TwinContext().random)
+        udp_question_for("smb", address="192.0.2.1", port=1, user_agent="x", chance=TwinContext().random)
