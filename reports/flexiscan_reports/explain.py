@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 
-from flexiscan.model.finding import Finding
+from flexiscan.model.finding import Finding, Verdict
 from flexiscan.model.profile import RuleEntry
+from flexiscan_reports.sentence import fill
+from flexiscan_reports.text_width import wrap
 from flexiscan_reports.texts import Texts, load_texts
 
 WIDTH = 78
 
 # "holds" and the rest are what rules say; findings and readers know them by these verdicts.
-VERDICTS = {
+VERDICTS: Mapping[str, Verdict] = {
     "holds": "pass",
     "violated": "fail",
     "cannot-tell": "inconclusive",
@@ -23,18 +24,17 @@ VERDICTS = {
 def explain(entry: RuleEntry, results: Mapping[str, str], guide_lines: Sequence[str], locale: str) -> str:
     """The rule as plain text of 78 columns: what, why, guide, results, and how to fix it."""
     texts = load_texts(locale)
-    lines = [f"{entry.id}: {texts.title(entry.id)}", texts.word(f"severity.{entry.severity}"), ""]
+    lines = [*_wrapped(f"{entry.id}: {texts.title(entry.id)}", ""), texts.word(f"severity.{entry.severity}"), ""]
     lines.extend(_paragraph(texts.what(entry.id)))
     lines.extend(_paragraph(texts.why(entry.id)))
     lines.extend(_paragraph(texts.question(entry.id)))
-    lines.extend(f"  - {line}" for line in guide_lines)
+    for line in guide_lines:
+        lines.extend(_wrapped(line, "  - "))
     lines.append("")
     for result, outcome in results.items():
         lines.extend(_result(entry, result, outcome, texts))
     for name in texts.fix_ids(entry.id, frozenset(results)):
-        fix = texts.fix(name)
-        lines.extend(["", f"[{fix.place}]", *_wrapped(fix.do, "  ")])
-        lines.extend(line for step in fix.steps for line in _wrapped(step, "  - "))
+        lines.extend(_fix(entry.id, name, texts))
     return "\n".join(lines).rstrip()
 
 
@@ -50,9 +50,19 @@ def _result(entry: RuleEntry, result: str, outcome: str, texts: Texts) -> Iterab
     return _wrapped(f"{texts.word(f'verdict.{VERDICTS[outcome]}')}  {result}: {texts.sentence(finding)}", "  ")
 
 
+def _fix(rule: str, name: str, texts: Texts) -> Iterable[str]:
+    fix = texts.fix(name)
+    ports = texts.word("explain.ports")
+    values = {"host": texts.word("explain.host"), "ports": ports, "tcp_ports": ports, **texts.fixed_values(rule)}
+    yield ""
+    yield from _wrapped(f"[{texts.word(f'place_short.{fix.place_key}')}] {fill(fix.do, values)}", "")
+    for step in fix.steps:
+        yield from _wrapped(fill(step, values), "  - ")
+
+
 def _paragraph(text: str) -> list[str]:
     return [*_wrapped(text, ""), ""] if text else []
 
 
 def _wrapped(text: str, lead: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead))
+    return wrap(text, WIDTH, lead, " " * len(lead))

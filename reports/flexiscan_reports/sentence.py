@@ -20,7 +20,7 @@ _NAME = re.compile(r"\{([a-z0-9_]+)\}")
 
 _SAFE = re.compile(r"[A-Za-z0-9._:,/ -]+")
 
-MAX_LISTED = 12
+MAX_LISTED = 6
 """Members of a list that a sentence names; the rest is counted."""
 
 

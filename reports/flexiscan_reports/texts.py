@@ -39,6 +39,11 @@ class Fix:
     commands: tuple[str, ...] = ()
     undo_commands: tuple[str, ...] = ()
 
+    @property
+    def place_key(self) -> str:
+        """The place as a key of the words, which are separated by dots."""
+        return self.place.replace(".", "_")
+
 
 @dataclass(frozen=True, slots=True)
 class Texts:

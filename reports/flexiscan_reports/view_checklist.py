@@ -27,6 +27,8 @@ LINE_ITEMS: Mapping[str, frozenset[str]] = {
 }
 """Guide items that belong to each line of the summary checklist; what belongs to none is shown as line 10."""
 REST = "10"
+SILENT_RESULT = "no-exposure-seen"
+"""Silence that an outside test cannot tell from a block: no fault, no proof, and no reason for exit code 3."""
 
 _ONE_FAMILY: Mapping[str, Family] = {"dns.ipv4-present": "ipv4", "dns.ipv6-present": "ipv6"}
 """Rules about the name that speak of one family only; all others without an address count for both."""
@@ -84,21 +86,26 @@ def _lines(finding: Finding) -> frozenset[str]:
 
 
 def _cell(findings: Iterable[Finding], family: Family, texts: Texts) -> Cell | None:
-    tally = Tally(finding.verdict for finding in findings if _is_of(finding, family))
+    mine = [finding for finding in findings if _is_of(finding, family)]
+    tally = Tally(finding.verdict for finding in mine)
     if not tally:
         return None
+    silent = all(f.result == SILENT_RESULT for f in mine if f.verdict == "inconclusive")
     details = ", ".join(texts.count(f"cell.{verdict}", tally[verdict]) for verdict in VERDICTS if tally[verdict])
-    return Cell(mark_of(_status(tally), texts), details)
+    return Cell(mark_of(_status(tally, silent), texts), details)
 
 
-def _status(tally: Mapping[Verdict, int]) -> str:
-    """The worst that was seen; a pass is only called so when no check of the line was left out."""
+def _status(tally: Mapping[Verdict, int], silent: bool) -> str:
+    """The worst that was seen; a pass is only called so when no check of the line was left out or left open.
+
+    `silent`: all that stayed open is silence that an outside test cannot tell from a block.
+    """
     if tally.get("fail"):
         return "fail"
-    if tally.get("inconclusive"):
+    if tally.get("inconclusive") and not (silent and tally.get("pass")):
         return "inconclusive"
     if tally.get("pass"):
-        return "partial" if tally.get("not_checked") else "pass"
+        return "partial" if tally.get("not_checked") or tally.get("inconclusive") else "pass"
     return "not_checked" if tally.get("not_checked") else "not_applicable"
 
 

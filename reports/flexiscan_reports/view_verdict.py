@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from flexiscan.model.finding import Finding
 from flexiscan_reports.texts import Texts
-from flexiscan_reports.view_checklist import HOST_AREA
+from flexiscan_reports.view_checklist import HOST_AREA, SILENT_RESULT
 from flexiscan_reports.view_jobs import SERIOUS
 from flexiscan_reports.view_model import HostView, Job, Mark
 from flexiscan_reports.view_topics import mark_of
@@ -22,10 +22,12 @@ def conclusion_of(
     tally = Tally(finding.verdict for finding in findings)
     unchecked = sum(f.verdict == "not_checked" and not f.rule.startswith(HOST_AREA) for f in findings)
     serious = sum(job.severity_kind in SERIOUS for job in jobs)
-    is_open = tally["inconclusive"]
+    silent = sum(f.verdict == "inconclusive" and f.result == SILENT_RESULT for f in findings)
+    is_open = tally["inconclusive"] - silent
     also_open = texts.count("conclusion.also_open", is_open) if is_open else ""
+    also_silent = texts.count("conclusion.also_silent", silent) if silent else ""
     stopped = texts.word("conclusion.interrupted") if interrupted else ""
-    also = " ".join(part for part in (also_open, stopped) if part)
+    also = " ".join(part for part in (also_open, also_silent, stopped) if part)
     if serious:
         return mark_of("fail", texts), texts.count("conclusion.fix", serious), also
     if not tally["pass"] and not tally["fail"]:
@@ -36,7 +38,9 @@ def conclusion_of(
     if interrupted:
         return mark_of("inconclusive", texts), stopped, also_open
     if is_open:
-        return mark_of("inconclusive", texts), texts.count("conclusion.open", is_open), ""
+        return mark_of("inconclusive", texts), texts.count("conclusion.open", is_open), also_silent
+    if silent:
+        return mark_of("partial", texts), texts.word("conclusion.silent"), also_silent
     if unchecked:
         return mark_of("partial", texts), texts.count("conclusion.partly", unchecked), ""
     return mark_of("pass", texts), texts.word("conclusion.good"), ""

@@ -39,7 +39,7 @@ def test_fill(sentence: str, values: dict[str, Any], told: str):
 
 
 def test_long_lists_are_counted():
-    assert plain(list(range(15))) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … (+3)"
+    assert plain(list(range(15))) == "0, 1, 2, 3, 4, 5, … (+9)"
 
 
 @given(ANY_TEXT, st.dictionaries(st.sampled_from(["a", "b", "n"]), st.one_of(st.none(), ANY_TEXT, st.integers())))

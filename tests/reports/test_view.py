@@ -110,6 +110,29 @@ def test_one_open_question_keeps_it_from_being_good():
     assert host.verdict_sentence.startswith("No fault found, but 1 check gave no answer")
 
 
+def test_silence_that_proves_nothing_is_neither_fault_nor_pass():
+    findings = [f for f in complete_document().targets[0].findings if f.rule != "ports.rtp-unreachable"]
+    findings += [finding("ports.rtp-unreachable", "inconclusive", "no-exposure-seen", V4, None, "udp")]
+    host = host_of(document(target(findings), exit_code=0))
+    assert host.verdict.kind == "partial"
+    assert host.verdict_sentence == "No fault found, as far as it can be seen from outside."
+    assert host.also == "1 check met silence, which an outside test cannot tell from a block."
+    firewall = line(host, "3")
+    assert firewall.ipv4 is not None
+    assert firewall.ipv4.mark.kind == "partial"
+
+
+def test_silence_alone_is_not_determined():
+    findings = [finding(entry.id, "not_checked", "not-selected") for entry in PROFILE.rules]
+    findings = [f for f in findings if f.rule != "ports.rtp-unreachable"]
+    findings.append(finding("ports.rtp-unreachable", "inconclusive", "no-exposure-seen", V4, None, "udp"))
+    host = host_of(document(target(findings), exit_code=0))
+    assert host.verdict.kind == "inconclusive"
+    firewall = line(host, "3")
+    assert firewall.ipv4 is not None
+    assert firewall.ipv4.mark.kind == "inconclusive"
+
+
 def test_mild_failures_are_improvements():
     findings = [finding("web.hsts-enabled", "fail", "absent", V4, 443)]
     host = host_of(document(target(findings), exit_code=0))
