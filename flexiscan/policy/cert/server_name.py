@@ -40,11 +40,5 @@ def as_address(host: str) -> IpAddress | None:
 
 
 def _normalised(name: str) -> str:
-    """Lower case, A-labels, no trailing dot; "" for what is no host name."""
-    text = name.rstrip(".").lower()
-    if text.isascii():
-        return text
-    try:
-        return text.encode("idna").decode("ascii")
-    except UnicodeError:
-        return ""
+    """Lower case, no trailing dot; "" for what is not in A-label form, as hosts and certificates have it."""
+    return name.rstrip(".").lower() if name.isascii() else ""
