@@ -14,7 +14,9 @@ def finding(rule: str, verdict: str, result: str, **place: Any) -> dict[str, Any
     return {"rule": rule, "verdict": verdict, "result": result, **everywhere, **place}
 
 
-SIP4 = finding("ports.sip-unreachable", "fail", "open-confirmed", family="ipv4", transport="udp", port=5060)
+SIP4 = finding(
+    "ports.sip-unreachable", "fail", "open-confirmed", address="192.0.2.10", family="ipv4", transport="udp", port=5060
+)
 SIP6 = finding("ports.sip-unreachable", "pass", "filtered", family="ipv6", transport="udp", port=5060)
 
 
@@ -26,6 +28,7 @@ SIP6 = finding("ports.sip-unreachable", "pass", "filtered", family="ipv6", trans
         ("ports.sip-unreachable[*:udp/5060]", "fail | pass"),
         ("ports.*[ipv6]", "pass/filtered"),
         ("*", "pass/filt* | fail/open*"),
+        ("ports.*[192.0.2.10:5060]", "fail"),
     ],
 )
 def test_met(key: str, value: str) -> None:
