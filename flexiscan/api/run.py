@@ -98,6 +98,7 @@ class Run:
         """Run options that the plans of probes may read."""
         return {
             "resolvers": self.request.resolvers,
+            "udp_pps": self.request.scope.rates.udp_pps,
             "second_opinion": self.request.second_opinion,
             "excluded_ports": self.request.scope.exclude_ports,
             "run_id": self.start.run.id,
