@@ -72,7 +72,7 @@ async def observe(context: Context, task: Task) -> TlsSecondOpinion:
     try:
         answer = await context.ask_worker(_WORKER, request, timeout_s=_deadline_s(task.params["depth"]))
     except CannotLook as obstacle:
-        if obstacle.reason != "worker-died":
+        if obstacle.reason not in ("worker-died", "no-resource"):
             raise
         return TlsSecondOpinion(engine=_ENGINE, reached=False, detail=str(obstacle))
     return TlsSecondOpinion.model_validate(answer)

@@ -122,12 +122,12 @@ class TlsWorld:
     observations: dict[str, Observation] = field(default_factory=dict)
 
     def run(self) -> TlsWorld:
-        target = Target(host=self.host)
+        depth = "standard" if self.opinion else "none"
         self._control(0.0)
         at_s = 10.0
-        for draft in list(SPEC.plan(self._view(2, target))):
+        for draft in list(SPEC.plan(self.view(2)(depth))):
             at_s = self._lane(draft, at_s)
-        for draft in list(second_opinion.plan(self._view(3, target))):
+        for draft in list(second_opinion.plan(self.view(3)(depth))):
             task = self._task(draft)
             assert self.opinion is not None
             self._observe(task, self.opinion, at_s, at_s + 2)
@@ -135,17 +135,18 @@ class TlsWorld:
         self._control(at_s + 10)
         return self
 
-    def _view(self, number: int, target: Target) -> PlanView:
-        return PlanView(
+    def view(self, number: int) -> Callable[[str], PlanView]:
+        """What a round's plan may look at, by depth of the second opinion."""
+        return lambda depth: PlanView(
             round=number,
-            target=target,
+            target=Target(host=self.host),
             addresses=(TargetAddress(address=ADDRESS, family="ipv4"),),
             profile=PROFILE,
             depth="standard",
             seed=1,
             tasks=dict(self.tasks),
             seen=dict(self.observations),
-            options={"second_opinion": "standard" if self.opinion else "none"},
+            options={"second_opinion": depth},
         )
 
     def _lane(self, draft: Draft, at_s: float) -> float:
