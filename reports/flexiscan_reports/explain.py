@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from flexiscan.model.finding import Finding, Verdict
 from flexiscan.model.profile import RuleEntry
-from flexiscan_reports.sentence import fill
+from flexiscan_reports.sentence import fill, fill_command
 from flexiscan_reports.text_width import wrap
 from flexiscan_reports.texts import Texts, load_texts
 
@@ -22,7 +22,7 @@ VERDICTS: Mapping[str, Verdict] = {
 
 
 def explain(entry: RuleEntry, results: Mapping[str, str], guide_lines: Sequence[str], locale: str) -> str:
-    """The rule as plain text of 78 columns: what, why, guide, results, and how to fix it."""
+    """The rule as plain text of 78 columns: what, why, guide, results, and how to fix it. Commands are not broken."""
     texts = load_texts(locale)
     lines = [*_wrapped(f"{entry.id}: {texts.title(entry.id)}", ""), texts.word(f"severity.{entry.severity}"), ""]
     lines.extend(_paragraph(texts.what(entry.id)))
@@ -58,6 +58,14 @@ def _fix(rule: str, name: str, texts: Texts) -> Iterable[str]:
     yield from _wrapped(f"[{texts.word(f'place_short.{fix.place_key}')}] {fill(fix.do, values)}", "")
     for step in fix.steps:
         yield from _wrapped(fill(step, values), "  - ")
+    if fix.path:
+        yield from _wrapped(fill(fix.path, values), f"  {texts.word('page.where')}: ")
+    if fix.commands:
+        yield from _wrapped(texts.word(f"shell.{fix.shell}"), f"  {texts.word('page.command')}: ")
+    marked = {name: (f"<{name}>",) for name in ("host", "tcp_ports", "udp_ports")}
+    marked |= {name: (str(value),) for name, value in texts.fixed_values(rule).items()}
+    for pattern in fix.commands:
+        yield from (f"      {line}" for line in fill_command(pattern, marked))
 
 
 def _paragraph(text: str) -> list[str]:

@@ -72,6 +72,7 @@ def _host_view(document: ResultDocument, target: TargetResult, texts: Texts, sev
     anchors = {topic.rule: topic.anchor for job in reversed(jobs) for topic in job.topics}
     seen = [finding for finding in of["not_checked"] if not finding.rule.startswith(HOST_AREA)]
     tally = Tally(finding.verdict for finding in target.findings)
+    open_reasons = reasons_of(of["inconclusive"], texts, target.host, anchor)
     return HostView(
         anchor=anchor("host"),
         host=host,
@@ -83,10 +84,11 @@ def _host_view(document: ResultDocument, target: TargetResult, texts: Texts, sev
         small=texts.count("page.small_na", tally["not_applicable"]),
         first=first[:MAX_FIRST],
         first_more=texts.count("page.first_more", len(jobs) - MAX_FIRST) if len(jobs) > MAX_FIRST else "",
+        first_open=_distinct_advice(open_reasons)[:MAX_FIRST],
         checklist=checklist_of(target.findings, texts, anchors, anchor),
         jobs=jobs,
         groups=grouped(jobs, texts, anchor),
-        open=reasons_of(of["inconclusive"], texts, target.host, anchor),
+        open=open_reasons,
         questions=questions_of(target.findings, texts, anchor),
         proofs=_proofs(target, texts, anchor),
         passes=_topics(of["pass"], texts, target.host),
@@ -117,6 +119,10 @@ def reasons_of(
         )
         for result, sentence in order
     )
+
+
+def _distinct_advice(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+    return tuple({reason.advice or reason.sentence: reason for reason in reversed(tuple(reasons))}.values())[::-1]
 
 
 def _addresses(target: TargetResult, texts: Texts) -> tuple[AddressLine, ...]:

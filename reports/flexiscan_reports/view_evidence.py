@@ -109,7 +109,7 @@ def _http(fact: HttpExchange, texts: Texts) -> Telling:
         line = texts.word("seen.http_none", **asked, outcome=fact.outcome, detail=fact.detail)
     else:
         line = texts.word("seen.http", **asked, status=f"{fact.status} {fact.reason or ''}".strip())
-    head = "\n".join(f"{name}: {value}" for name, value in fact.headers)
+    head = "\n".join(f"{name}: {_without_secret(name, value)}" for name, value in fact.headers)
     status = f"{fact.version or ''} {fact.status or ''} {fact.reason or ''}".strip()
     answer = show_lines(f"{status}\n{head}".strip(), MAX_HEAD_CHARACTERS)
     if fact.body_text:
@@ -118,6 +118,15 @@ def _http(fact: HttpExchange, texts: Texts) -> Telling:
         (texts.word("seen.request"), show_lines(fact.request_head.strip(), MAX_HEAD_CHARACTERS)),
         (texts.word("seen.answer"), answer),
     )
+
+
+def _without_secret(name: str, value: str) -> str:
+    """The header without the value of a cookie: a report is passed on, and a session may still be alive."""
+    if name.lower() != "set-cookie":
+        return value
+    cookie, semicolon, attributes = value.partition(";")
+    key, equals, secret = cookie.partition("=")
+    return f"{key}{equals}… (+{len(secret)}){semicolon}{attributes}" if secret else value
 
 
 def _dns(fact: DnsReply, texts: Texts) -> Telling:

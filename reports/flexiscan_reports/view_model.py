@@ -195,6 +195,8 @@ class HostView:
     """The verdict that is shown small: not applicable."""
     first: tuple[Job, ...]
     first_more: str
+    first_open: tuple[Reason, ...]
+    """Where there is nothing to fix: what would settle the open questions, each advice once."""
     checklist: tuple[CheckLine, ...]
     jobs: tuple[Job, ...]
     """All jobs, the worst first."""

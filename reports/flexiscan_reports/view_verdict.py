@@ -28,6 +28,8 @@ def conclusion_of(
     also_silent = texts.count("conclusion.also_silent", silent) if silent else ""
     stopped = texts.word("conclusion.interrupted") if interrupted else ""
     also = " ".join(part for part in (also_open, also_silent, stopped) if part)
+    also_unchecked = texts.count("conclusion.also_unchecked", unchecked) if unchecked else ""
+    unproven = " ".join(part for part in (also_silent, also_unchecked) if part)
     if serious:
         return mark_of("fail", texts), texts.count("conclusion.fix", serious), also
     if not tally["pass"] and not tally["fail"]:
@@ -38,9 +40,9 @@ def conclusion_of(
     if interrupted:
         return mark_of("inconclusive", texts), stopped, also_open
     if is_open:
-        return mark_of("inconclusive", texts), texts.count("conclusion.open", is_open), also_silent
+        return mark_of("inconclusive", texts), texts.count("conclusion.open", is_open), unproven
     if silent:
-        return mark_of("partial", texts), texts.word("conclusion.silent"), also_silent
+        return mark_of("partial", texts), texts.word("conclusion.silent"), unproven
     if unchecked:
         return mark_of("partial", texts), texts.count("conclusion.partly", unchecked), ""
     return mark_of("pass", texts), texts.word("conclusion.good"), ""

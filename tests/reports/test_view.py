@@ -26,7 +26,7 @@ from tests.reports.sample_documents import (
     target,
     unresolved_document,
 )
-from tests.reports.sample_findings import HOST, PROFILE, V4, V6, finding
+from tests.reports.sample_findings import HOST, PROFILE, V4, V6, finding, http, observe
 
 EN = load_texts("en")
 ALL = (
@@ -117,6 +117,7 @@ def test_silence_that_proves_nothing_is_neither_fault_nor_pass():
     assert host.verdict.kind == "partial"
     assert host.verdict_sentence == "No fault found, as far as it can be seen from outside."
     assert host.also == "1 check met silence, which an outside test cannot tell from a block."
+    assert [reason.advice for reason in host.first_open] == ["Have the administrator confirm the firewall rule."]
     firewall = line(host, "3")
     assert firewall.ipv4 is not None
     assert firewall.ipv4.mark.kind == "partial"
@@ -270,6 +271,14 @@ def test_evidence_of_every_failing_place_is_kept():
     blocks = dict(next(e for e in admin.exhibits if e.id == "http/v6/admin").blocks)
     assert "GET /admin/ HTTP/1.1" in blocks["sent"]
     assert "X-Powered-By: PHP/5.6.40" in blocks["received"]
+
+
+def test_a_session_cookie_is_not_passed_on():
+    page = http("/admin/", 200, "x", Set_Cookie="PHPSESSID=c46ef4ef2277; path=/admin; HttpOnly")
+    findings = [finding("web.admin-unreachable", "fail", "open", V4, 443, because=("o",))]
+    host = host_of(document(target(findings, [observe("o", page)]), exit_code=1))
+    answer = dict(host.proofs[0].exhibits[0].blocks)["received"]
+    assert "Set-Cookie: PHPSESSID=… (+12); path=/admin; HttpOnly" in answer
 
 
 def test_evidence_that_is_left_out_is_counted():
