@@ -15,6 +15,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.model.target import Target
 from flexiscan.sdk import Context, Draft, PlanView, ProbeSpec
+from flexiscan_probes.http2_exchange import exchange_h2
 from flexiscan_probes.http_exchange import ANSWER_TIMEOUT_S, DEADLINE_S, Errand, exchange
 from flexiscan_probes.http_questions import (
     Channel,
@@ -22,6 +23,7 @@ from flexiscan_probes.http_questions import (
     Subject,
     first_half,
     first_look,
+    h2_set,
     second_half,
     second_half_of_redirector,
     subject_of,
@@ -92,8 +94,9 @@ def proceed(task: Task, observations: tuple[Observation, ...]) -> Iterable[Draft
     channel: Channel = task.params["channel"]
     if task.role == "web-look":
         if _speaks_http(outcome):
-            opening = {"subject": task.params["subject"], "then": "second-half"}
-            questions = list(first_half(Subject.from_params(task.params["subject"])))
+            opening = {} if channel == "h2" else {"subject": task.params["subject"], "then": "second-half"}
+            subject = Subject.from_params(task.params["subject"])
+            questions = list(h2_set(subject) if channel == "h2" else first_half(subject))
             yield from _set(questions, channel, task.address, task.port, opening)
         elif task.params["looks"] and outcome.status != 429:
             (other, path), *rest = task.params["looks"]
@@ -104,7 +107,11 @@ def proceed(task: Task, observations: tuple[Observation, ...]) -> Iterable[Draft
         only_redirects = channel == "http" and all(_sends_to_https(o) for o in observations)
         half = second_half_of_redirector(subject) if only_redirects else second_half(subject, clear=channel == "http")
         questions = list(half)
-        yield from _set(questions, channel, task.address, task.port, {})
+        opening = {"subject": task.params["subject"], "then": "h2"} if channel == "https" else {}
+        yield from _set(questions, channel, task.address, task.port, opening)
+    elif then == "h2" and not in_distress(observations):
+        opening = {"subject": task.params["subject"], "looks": []}
+        yield _draft(first_look("h2", "/", 1), "h2", task.address, task.port, opening)
 
 
 def _carried(task: Task, *names: str) -> dict[str, Any]:
@@ -175,13 +182,13 @@ async def observe(context: Context, task: Task) -> HttpExchange:
     errand = Errand(
         address=task.address,
         port=task.port,
-        server_name=server_name(task.host) if channel == "https" else None,
-        encrypted=channel == "https",
+        server_name=None if channel == "http" else server_name(task.host),
+        encrypted=channel != "http",
         host=host,
         request=Http1Request(b"GET", target, headers),
         wait_s=float(task.params.get("wait_s", ANSWER_TIMEOUT_S)),
     )
-    return await exchange(context, errand)
+    return await (exchange_h2 if channel == "h2" else exchange)(context, errand)
 
 
 def host_header(host: str, port: int, channel: Channel) -> str:

@@ -68,12 +68,7 @@ async def exchange(context: Context, errand: Errand) -> HttpExchange:
     began_s = context.monotonic()
     link = await context.connect(errand.address, errand.port, timeout_s=CONNECT_TIMEOUT_S)
     if isinstance(link, NotConnected):
-        outcomes: dict[str, HttpOutcome] = {
-            "reset": "connect-reset",
-            "icmp": "connect-icmp",
-            "silence": "connect-silence",
-        }
-        return _fact(errand, outcomes[link.outcome], context.monotonic() - began_s)
+        return not_connected_fact(errand, link, context.monotonic() - began_s)
     async with link:
         notes: tuple[str, ...] = ()
         if errand.encrypted:
@@ -83,7 +78,7 @@ async def exchange(context: Context, errand: Errand) -> HttpExchange:
                 timeout_s=min(TLS_TIMEOUT_S, errand.wait_s),
             )
             if isinstance(agreed, TlsFailed):
-                return _tls_failure(errand, agreed, context.monotonic() - began_s)
+                return tls_failure_fact(errand, agreed, context.monotonic() - began_s)
             notes = (f"{agreed.version} certificate-not-verified",)
         return await _ask(context, link, errand, notes, began_s)
 
@@ -97,10 +92,10 @@ async def _ask(
     response = reader.result(closed=ending == "closed")
     elapsed_s = context.monotonic() - began_s
     if response.nature == "http1":
-        return _response_fact(errand, response, ending, notes, elapsed_s)
+        return response_fact(errand, response, ending, notes, elapsed_s)
     if response.nature == "nothing":
         outcomes: dict[str, HttpOutcome] = {"closed": "closed", "reset": "reset", "timeout": "timeout"}
-        return _fact(errand, outcomes.get(ending or sent, "closed"), elapsed_s)
+        return bare_fact(errand, outcomes.get(ending or sent, "closed"), elapsed_s)
     return _alien_fact(errand, response, elapsed_s)
 
 
@@ -118,15 +113,26 @@ async def _read(context: Context, link: Connection, reader: ResponseReader, wait
     return ""
 
 
-def _tls_failure(errand: Errand, failed: TlsFailed, elapsed_s: float) -> HttpExchange:
+def not_connected_fact(errand: Errand, link: NotConnected, elapsed_s: float) -> HttpExchange:
+    """The fact of a connection that was not accepted."""
+    outcomes: dict[str, HttpOutcome] = {
+        "reset": "connect-reset",
+        "icmp": "connect-icmp",
+        "silence": "connect-silence",
+    }
+    return bare_fact(errand, outcomes[link.outcome], elapsed_s)
+
+
+def tls_failure_fact(errand: Errand, failed: TlsFailed, elapsed_s: float) -> HttpExchange:
+    """The fact of TLS that was not agreed."""
     if failed.outcome == "alert":
-        return _fact(errand, "tls-alert", elapsed_s, detail=failed.detail)
-    return _fact(errand, "tls-failed", elapsed_s, detail=failed.outcome)
+        return bare_fact(errand, "tls-alert", elapsed_s, detail=failed.detail)
+    return bare_fact(errand, "tls-failed", elapsed_s, detail=failed.outcome)
 
 
 def _alien_fact(errand: Errand, response: Http1Response, elapsed_s: float) -> HttpExchange:
     raw = response.body or response.head
-    bare = _fact(errand, _ALIEN[response.nature], elapsed_s, detail=response.nature)
+    bare = bare_fact(errand, _ALIEN[response.nature], elapsed_s, detail=response.nature)
     return bare.model_copy(
         update={
             "body_text": raw.decode("latin-1")[:MAX_TEXT_CHARACTERS],
@@ -137,15 +143,16 @@ def _alien_fact(errand: Errand, response: Http1Response, elapsed_s: float) -> Ht
     )
 
 
-def _response_fact(
+def response_fact(
     errand: Errand, response: Http1Response, ending: str, notes: tuple[str, ...], elapsed_s: float
 ) -> HttpExchange:
+    """The fact of a response. `ending`: how the connection ended, "" when it was not needed to the end."""
     content = decode_content(response.body, response.values("Content-Encoding"))
     kind = b", ".join(response.values("Content-Type"))
     text = decode_text(content.data, kind)
     cut = () if response.body_complete else (f"body-incomplete-{ending or 'limit'}",)
     defects = (content.defect,) if content.defect else ()
-    bare = _fact(errand, "response", elapsed_s, detail="; ".join((*notes, *response.defects, *cut, *defects)))
+    bare = bare_fact(errand, "response", elapsed_s, detail="; ".join((*notes, *response.defects, *cut, *defects)))
     return bare.model_copy(
         update={
             "version": f"HTTP/{response.version}",
@@ -162,7 +169,8 @@ def _response_fact(
     )
 
 
-def _fact(errand: Errand, outcome: HttpOutcome, elapsed_s: float, *, detail: str = "") -> HttpExchange:
+def bare_fact(errand: Errand, outcome: HttpOutcome, elapsed_s: float, *, detail: str = "") -> HttpExchange:
+    """A fact without an answer: what was asked, and what became of it."""
     return HttpExchange(
         scheme="https" if errand.encrypted else "http",
         method=errand.request.method.decode("latin-1"),

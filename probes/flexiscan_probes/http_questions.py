@@ -11,7 +11,7 @@ import itertools
 import random
 import string
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from flexiscan.model.target import App
@@ -113,6 +113,20 @@ def second_half_of_redirector(subject: Subject) -> Iterable[Question]:
     yield Question("web-sample", "sample-malformed", "/%", {"sample": "malformed"})
     yield _QUERY
     yield from _canaries(subject, "after")
+
+
+def h2_set(subject: Subject) -> Iterable[Question]:
+    """The same by HTTP/2, shorter: one spelling of the target, two canaries."""
+    short = replace(subject, canaries=subject.canaries[:2])
+    yield from _canaries(short, "before")
+    for turn in (1, 2):
+        params = {"shape": "/admin/", "set": turn}
+        missing = imitate("/admin/", subject.words[8 + 2 * turn : 10 + 2 * turn])
+        yield Question("web-missing", f"missing-{turn}", missing, params)
+        yield Question("web-admin", f"admin-{turn}", "/admin/", {"turn": turn})
+        if turn == 1:
+            yield from _canaries(short, "during")
+    yield from _canaries(short, "after")
 
 
 _QUERY: Final = Question("web-sample", "sample-query", "/Presentity/x%20y/?a=1&b=%2F", {"sample": "query"})

@@ -294,6 +294,20 @@ def test_https_on_the_plain_port_is_found():
     assert World(sites).scan().result(RULE, 8080) == ("fail", "open")
 
 
+@pytest.mark.parametrize(
+    ("site", "verdict", "result"),
+    [
+        (good, "pass", "same-as-missing"),
+        (with_admin(page(ADMIN_LOGIN)), "fail", "open"),
+        (banning(45, page("", status=403)), "inconclusive", "canary-lost"),
+        (always(Reply(outcome="tls-alert", detail="no_application_protocol")), "pass", "same-as-missing"),
+    ],
+)
+def test_http_2_is_a_door_of_its_own(site: Site, verdict: str, result: str):
+    world = World({(IPV4, 443, "https"): good, (IPV4, 443, "h2"): site}).scan()
+    assert world.result(RULE, 443) == (verdict, result)
+
+
 GARBAGE = Reply(outcome="not-http", detail="garbage")
 SILENCE = Reply(outcome="timeout")
 NO_TLS = Reply(outcome="tls-failed", detail="not-tls")

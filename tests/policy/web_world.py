@@ -66,10 +66,17 @@ class Reply:
 
 Site = Callable[[Asked], Reply]
 
+NOT_SPOKEN = {
+    "http": Reply(400),
+    "https": Reply(outcome="tls-failed", detail="closed"),
+    "h2": Reply(outcome="not-http", detail="no-h2"),
+}
+"""What a port says to a channel that it does not speak."""
+
 
 @dataclass(slots=True)
 class World:
-    """Sites by address, port and scheme; every other port is silent, a scheme without a site does not speak."""
+    """Sites by address, port and channel; every other port is silent, a channel without a site does not speak."""
 
     sites: Mapping[tuple[str, int, str], Site]
     target: Target = field(default_factory=lambda: Target(host=HOST))
@@ -145,19 +152,18 @@ class World:
     def _answer(self, task: Task) -> HttpExchange:
         assert task.address is not None
         assert task.port is not None
-        scheme = "http" if task.params["channel"] == "http" else "https"
+        channel = str(task.params["channel"])
         endpoint = (task.address, task.port)
         self.asked[endpoint] = self.asked.get(endpoint, 0) + 1
         asked = Asked(
             *endpoint,
-            scheme,
+            "http" if channel == "http" else "https",
             str(task.params["target"]),
             task.params.get("agent", "own") == "browser",
             self.asked[endpoint],
         )
-        site = self.sites.get((*endpoint, scheme))
-        wrong_scheme = Reply(outcome="tls-failed", detail="closed") if scheme == "https" else Reply(400)
-        return exchange_of(asked, site(asked) if site else wrong_scheme)
+        site = self.sites.get((*endpoint, channel))
+        return exchange_of(asked, site(asked) if site else NOT_SPOKEN[channel])
 
     def _control(self, address: str) -> None:
         port = 443 if any(key[:2] == (address, 443) for key in self.sites) else 80

@@ -114,7 +114,7 @@ def _judge(
     ]
     if shown:
         return _violated(shown, result_of([value for _, _, value in shown]))
-    whole = [channel for channel in channels.values() if channel.of("web-canary")]
+    whole = [channel for channel in channels.values() if channel.name != "h2" and channel.of("web-canary")]
     if not whole:
         looks = tuple(answer.seen for channel in channels.values() for answer in channel.answers)
         return Judgement("cannot-tell", "no-answer" if looks else "incomplete", looks)
