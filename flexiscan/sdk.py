@@ -156,3 +156,6 @@ class ProbeSpec:
     """Pure continuation: after a task of this probe ended, given all observations of its lane so far in order,
     the drafts that the lane goes on with (none: it is done). For questions that depend on the last answer, such
     as suites by elimination. Each draft is again one task with its own observation."""
+    expected: Callable[[Task], Fact] | None = None
+    """What a host that keeps the guide would answer: lets the dry run follow `proceed` and count what it adds.
+    Never a fact: no record and no judgement sees it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 from flexiscan.api.request import ScanRequest
@@ -103,11 +103,30 @@ def _plans(
             seen=seen,
             options=run.options(),
         )
-        plan = planner.plan(view)
+        plan = _continued(planner, planner.plan(view), run.clock.now())
         plans.append(plan)
         tasks = {**tasks, **{task.id: task for task in plan.tasks}}
         seen = {**seen, **_as_the_guide_wants(plan, target, run.clock.now())}
     return tuple(plans)
+
+
+def _continued(planner: Planner, plan: Plan, now: dt.datetime) -> Plan:
+    """The plan with what its lanes would go on with, for probes that say what they expect."""
+    specs = {spec.id: spec for spec in planner.specs}
+    tasks: dict[str, Task] = {task.id: task for task in plan.tasks}
+    for lane in lanes_of(plan.tasks).values():
+        waiting = deque(lane)
+        history: list[Observation] = []
+        while waiting:
+            task = waiting.popleft()
+            spec = specs[task.probe]
+            if spec.expected is None:
+                continue
+            history.append(Observation(id=task.id, started=now, ended=now, outcome=spec.expected(task)))
+            added, _ = planner.proceed(spec, task, tuple(history), tasks)
+            tasks.update((follower.id, follower) for follower in added)
+            waiting.extendleft(reversed(added))
+    return plan.model_copy(update={"tasks": tuple(tasks.values())})
 
 
 def _as_the_guide_wants(plan: Plan, target: Target, now: dt.datetime) -> dict[str, Observation]:

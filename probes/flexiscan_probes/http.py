@@ -228,4 +228,17 @@ def _headers(context: Context, host: str, agent: str) -> tuple[Header, ...]:
     )
 
 
-SPEC: Final = ProbeSpec(id="http.ask", version=1, plan=plan, observe=observe, proceed=proceed)
+def expected(task: Task) -> HttpExchange:
+    """A host as the guide wants it, for the dry run: a redirector in clear, a site by HTTP/1.1 over TLS."""
+    channel: Channel = task.params["channel"]
+    target = str(task.params["target"])
+    answer: dict[str, Any] = {"outcome": "response", "status": 404}
+    if channel == "http":
+        answer |= {"status": 301, "headers": (("Location", f"https://{task.host}{target}"),)}
+    elif channel == "h2":
+        answer = {"outcome": "not-http", "detail": "no-h2"}
+    scheme = "http" if channel == "http" else "https"
+    return HttpExchange(scheme=scheme, method="GET", target=target, host=task.host, **answer)
+
+
+SPEC: Final = ProbeSpec(id="http.ask", version=1, plan=plan, observe=observe, proceed=proceed, expected=expected)

@@ -210,3 +210,13 @@ def test_stops_when_answers_stop():
 def test_stops_when_we_cannot_look():
     tasks = lanes(lambda _: Failure(reason="no-route"))[f"web/{IPV4}/443"]
     assert len(tasks) == 1
+
+
+def test_the_dry_run_foresees_a_whole_scan():
+    foreseen = lanes(http.expected, accepted=(80, 443))
+    assert {name: len(tasks) for name, tasks in foreseen.items()} == {
+        f"web/{IPV4}/80": 21,
+        f"web/{IPV6}/80": 21,
+        f"web/{IPV4}/443": 37,
+        f"web/{IPV6}/443": 37,
+    }
