@@ -40,7 +40,7 @@ def build_view(document: ResultDocument, texts: Texts, zone: dt.tzinfo | None = 
     return ReportView(
         language=texts.locale,
         title=title,
-        heading=title if several else hosts[0].host,
+        heading=texts.count("page.heading_many", len(hosts)) if several else hosts[0].host,
         when=local_and_utc(run.started, texts.locale, zone),
         when_short=local_short(run.started, zone),
         took=took(run, texts),
