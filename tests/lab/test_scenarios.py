@@ -14,14 +14,14 @@ import pytest
 from flexiscan_lab.dns_server import DnsService
 from flexiscan_lab.expectation import read_expectation
 from flexiscan_lab.ground.place import namespace_place
-from flexiscan_lab.pki import Authority, IssuedCertificate
+from flexiscan_lab.pki import Authority
 from flexiscan_lab.process import read_picture
 from flexiscan_lab.scenario import Certificate, Scenario
 from flexiscan_lab.scenarios import ALL
 from flexiscan_lab.scope_file import write_scope
 from flexiscan_lab.serve import datagram_port, stream_talk
 from flexiscan_lab.server_plan import plan_servers
-from flexiscan_lab.servers.picture import ServerPicture
+from flexiscan_lab.servers.picture import IssuedCertificate, ServerPicture
 from flexiscan_lab.servers.web import RequestTally
 
 PROMISED = [
