@@ -94,6 +94,11 @@ def test_a_loop_beside_an_answer_fails():
     assert outcome(reply("A", *rows), aaaa())[0] == "violated"
 
 
+def test_a_name_that_is_its_own_alias_shows_when_asked_for_the_alias():
+    failed = [reply("A", rcode="SERVFAIL"), reply("AAAA", rcode="SERVFAIL")]
+    assert outcome(*failed, alias=[step(NAME, NAME)]) == ("violated", "loop")
+
+
 def test_more_than_eight_links():
     chain = (NAME, *(f"l{n}.test." for n in range(9)))
     assert outcome(*both(*chain)) == ("violated", "too-long")
@@ -204,6 +209,30 @@ def test_an_alias_for_one_family_and_none_for_the_other():
 def test_resolvers_on_different_ways_disagree_but_each_is_sound():
     replies = [*both(NAME, END), *both(NAME, OUTSIDE, server=OTHER)]
     assert outcome(*replies) == ("holds", "sound")
+
+
+def test_one_resolver_with_different_ways_is_enough():
+    four = reply("A", *links(NAME, END), (END, "A", V4), server=OTHER)
+    six = reply("AAAA", *links(NAME, OUTSIDE), (OUTSIDE, "AAAA", V6), server=OTHER)
+    assert outcome(*both(NAME, END), four, six) == ("violated", "families-differ")
+
+
+def test_what_the_host_itself_gives_outweighs_its_end():
+    follow = [step(NAME, END), none("CNAME", name=END), none("A", name=END), none("AAAA", name=END)]
+    assert outcome(*both(NAME, END), alias=follow) == ("holds", "sound")
+
+
+def test_the_replies_behind_it():
+    follow = [step(NAME, END), reply("CNAME", name=END, rcode="SERVFAIL")]
+    judged = judge("dns.alias-sound", case(*both(NAME, END), alias=follow))
+    assert [seen.id for seen in judged.because] == ["address-0", "address-1", "alias-0"]
+    nothing = judge("dns.alias-sound", case(lost("A"), lost("AAAA")))
+    assert [seen.id for seen in nothing.because] == ["address-0", "address-1"]
+
+
+def test_resolvers_that_disagree_about_one_family_make_it_tentative():
+    judged = judge("dns.alias-sound", case(*both(NAME, END), none("AAAA", server=OTHER), a(server=OTHER)))
+    assert (judged.result, judged.confidence, judged.params["disagree"]) == ("sound", "tentative", True)
 
 
 def test_one_family_unknown_cannot_be_told():
