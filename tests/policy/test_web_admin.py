@@ -29,6 +29,7 @@ from tests.policy.web_sites import (
 from tests.policy.web_world import HOST, IPV4, IPV6, Asked, Reply, Site, World, everywhere, values
 
 WAF_TEXT = "<h1>Access denied</h1><p>This request was blocked by our security policy. Support ID: 4711-0815</p>"
+LONG_HEAD = "<style>" + " ".join(f".rule{chr(97 + n % 26)} {{ top: 0 }}" for n in range(2000)) + "</style>"
 BAN_NUMBERS = (1, 4, 8, 11, 20, 33)
 
 
@@ -57,6 +58,7 @@ PASSES: dict[str, tuple[Site, str]] = {
     "catch-all page, static": (with_missing(always(page("<h1>Welcome</h1> to us all"))), "same-as-missing"),
     "catch-all page, dynamic": (with_missing(dynamic), "same-as-missing"),
     "catch-all page, echoing": (with_missing(echoing), "same-as-missing"),
+    "long pages of one size": (with_missing(always(page(LONG_HEAD + "Welcome"))), "same-as-missing"),
     "missing pages are forbidden": (with_missing(always(page("<h1>403</h1>", status=403))), "same-as-missing"),
     "missing pages go home": (with_missing(always(Reply(302, "", (("Location", "/Presentity/"),)))), "same-as-missing"),
     "slash added, then 404": (
@@ -126,6 +128,10 @@ CANNOT_TELL: dict[str, tuple[Site, str]] = {
     "redirect to the login of /admin for every path": (
         lambda asked: Reply(302, "", (HTML, ("Location", f"/admin/login.php?from={asked.path}"))),
         "site-login",
+    ),
+    "login form beyond what is kept of a long page": (
+        with_missing(always(page(LONG_HEAD + "Welcome")), admin=always(page(LONG_HEAD + "word " * 200 + ADMIN_LOGIN))),
+        "unstable",
     ),
     "login page that differs a little": (
         with_missing(

@@ -24,6 +24,7 @@ from flexiscan.policy.rule import Rule
 from flexiscan.policy.selection import Selection
 from flexiscan.sdk import PlanView
 from flexiscan_probes import http
+from flexiscan_probes.http_exchange import MAX_TEXT_CHARACTERS
 
 HOST = "flexi.example.test"
 IPV4 = "192.0.2.10"
@@ -209,8 +210,9 @@ def exchange_of(asked: Asked, reply: Reply) -> HttpExchange:
         version="HTTP/1.1",
         status=reply.status,
         headers=reply.headers,
-        body_text=reply.body,
+        body_text=reply.body[:MAX_TEXT_CHARACTERS],
         body_size=len(reply.body),
+        body_truncated=len(reply.body) > MAX_TEXT_CHARACTERS,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from flexiscan.model.facts import HttpExchange
 from flexiscan.policy.rule import Seen
@@ -43,9 +43,6 @@ UNREADABLE: frozenset[AnswerClass] = frozenset(
 )
 """Answers that say nothing about the path that was asked for."""
 LOGIN_CLASSES: frozenset[AnswerClass] = frozenset({"login-page", "redirect-login", "login-required"})
-REDIRECT_CLASSES: frozenset[AnswerClass] = frozenset(
-    name for name in get_args(AnswerClass) if name.startswith("redirect-")
-)
 
 _REDIRECTS: dict[str, AnswerClass] = {
     "slash": "redirect-slash",

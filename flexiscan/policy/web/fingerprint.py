@@ -24,6 +24,8 @@ NOISE_MARGIN = 0.05
 """How far below the controls' own similarity an answer may lie and still be like them."""
 DOUBT_MARGIN = 0.2
 """An answer that much farther away is no longer the same, but not different enough to accuse anybody."""
+SAME_SIZE = 0.98
+"""Smallest ratio of two sizes that count as one."""
 HARD_TRAITS = frozenset({"location", "password-field"})
 """Traits that a page of one kind does not change by chance."""
 LOWEST_FLOOR = 0.6
@@ -55,6 +57,8 @@ class Fingerprint:
     """Lower case, in order, without the volatile ones."""
     shingles: frozenset[tuple[str, ...]]
     """Runs of three words of the body, noise removed."""
+    unseen_bytes: int
+    """Size of a body of which only the beginning was kept; 0 when the whole of it was compared."""
     handlers: frozenset[Handler]
     """Who made it, where that shows; not compared, read beside the comparison."""
 
@@ -102,7 +106,7 @@ class Baseline:
             return "different"
         alike = similarity(member, other)
         needed = min(SAME_SIMILARITY, self.floor - NOISE_MARGIN)
-        if alike >= needed and not unequal:
+        if alike >= needed and not unequal and _sizes_agree(member, other):
             return "same"
         return "near" if alike >= needed - DOUBT_MARGIN else "different"
 
@@ -115,6 +119,7 @@ def fingerprint(exchange: HttpExchange) -> Fingerprint:
         traits=_traits(exchange),
         header_names=tuple(name for name in names if name not in _VOLATILE_HEADERS),
         shingles=_shingles(words_of(exchange.body_text, exchange.target)),
+        unseen_bytes=exchange.body_size if exchange.body_truncated else 0,
         handlers=handlers_of(exchange),
     )
 
@@ -124,6 +129,12 @@ def similarity(one: Fingerprint, other: Fingerprint) -> float:
     return _BODY_WEIGHT * _overlap(one.shingles, other.shingles) + (1 - _BODY_WEIGHT) * _overlap(
         frozenset(_neighbours(one.header_names)), frozenset(_neighbours(other.header_names))
     )
+
+
+def _sizes_agree(one: Fingerprint, other: Fingerprint) -> bool:
+    """Long pages may begin alike and go on differently: what was not kept must at least be of one size."""
+    smaller, larger = sorted((one.unseen_bytes, other.unseen_bytes))
+    return larger == 0 or smaller / larger >= SAME_SIZE
 
 
 def baseline(fingerprints: Iterable[Fingerprint]) -> Baseline:

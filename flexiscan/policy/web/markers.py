@@ -25,9 +25,7 @@ class Signs:
 class Markers:
     """All signs; see the data file for what each list means."""
 
-    version: int
     admin: Signs
-    product: Signs
     password_field: Signs
     login_location: Signs
     php_error: Signs
@@ -45,9 +43,7 @@ def load_markers() -> Markers:
     text = resources.files("flexiscan.policy").joinpath("data", "web_markers.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
     return Markers(
-        version=data["version"],
         admin=_signs(data["product"]["admin"]),
-        product=_signs(data["product"]["any"]),
         password_field=_signs(data["login"]["password_field"]),
         login_location=_signs(data["login"]["location"]),
         php_error=_signs(data["application_error"]["php"]),

@@ -11,7 +11,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 
 _HIDDEN_STATE = re.compile(
-    r"<input\b[^>]{0,200}\bname\s*=\s*[\"']?(?:__\w{3,40}|csrf\w*|_token|authenticity_token|nonce)\b[^>]*>",
+    r"<input\b[^>]{0,200}\bname\s*=\s*[\"']?(?:__\w{3,40}|csrf\w*|_token|authenticity_token|nonce)\b[^>]{0,4000}>",
     re.IGNORECASE,
 )
 _NONCE = re.compile(r"\b(?:nonce|integrity|data-rid|data-request-id)\s*=\s*[\"'][^\"']{0,200}[\"']", re.IGNORECASE)
