@@ -104,6 +104,8 @@ def proceed(task: Task, observations: tuple[Observation, ...]) -> Iterable[Draft
             yield _draft(first_look(other, path, len(observations) + 1), other, task.address, task.port, opening)
     elif then == "second-half" and not in_distress(observations):
         subject = Subject.from_params(task.params["subject"])
+        if _turned_away(observations, outcome.scheme, subject.canaries):
+            return
         only_redirects = channel == "http" and all(_sends_to_https(o) for o in observations)
         half = second_half_of_redirector(subject) if only_redirects else second_half(subject, clear=channel == "http")
         questions = list(half)
@@ -130,6 +132,15 @@ def _set(
 def _speaks_http(outcome: HttpExchange) -> bool:
     """Whether to go on. 400 to the root page is what a TLS port says to plain HTTP; 429 asks us to stop."""
     return outcome.outcome == "response" and outcome.status not in (400, 429)
+
+
+def _turned_away(observations: tuple[Observation, ...], scheme: str, canaries: tuple[str, ...]) -> bool:
+    """Whether a page that answered at first answers with another status now: somebody wants us gone."""
+    outcomes = [o.outcome for o in observations]
+    exchanges = [outcome for outcome in outcomes if isinstance(outcome, HttpExchange) and outcome.scheme == scheme]
+    answers = [exchange for exchange in exchanges if exchange.outcome == "response" and exchange.status != 503]
+    statuses = [{exchange.status for exchange in answers if exchange.target == path} for path in canaries]
+    return any(len(seen) > 1 for seen in statuses)
 
 
 def _sends_to_https(observation: Observation) -> bool:

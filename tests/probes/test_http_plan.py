@@ -207,6 +207,16 @@ def test_stops_when_answers_stop():
     assert len(lanes(failing)[f"web/{IPV4}/443"]) == 13
 
 
+def test_stops_when_it_is_turned_away():
+    counts: dict[str, int] = {}
+
+    def banning(task: Task) -> HttpExchange:
+        counts[task.lane] = counts.get(task.lane, 0) + 1
+        return exchange(task, status=200 if counts[task.lane] <= 6 else 403)
+
+    assert len(lanes(banning)[f"web/{IPV4}/443"]) == 13
+
+
 def test_stops_when_we_cannot_look():
     tasks = lanes(lambda _: Failure(reason="no-route"))[f"web/{IPV4}/443"]
     assert len(tasks) == 1
