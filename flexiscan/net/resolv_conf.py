@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from flexiscan.net.reach import source_address
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -12,6 +15,9 @@ MAX_RESOLVERS = 3
 """MAXNS of resolv.conf(5): what stands after the third is never asked by this machine."""
 
 DNS_PORT = 53
+
+HasRoute = Callable[[str], bool]
+"""Whether this machine can send to a literal address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +39,23 @@ class ResolverList:
 def system_resolvers(path: Path = RESOLV_CONF) -> tuple[str, ...]:
     """The resolvers of this machine as "ADDR#53"; empty when the file is missing or names none that is usable.
 
+    One that this machine has no route to (an IPv6 resolver without IPv6) answers nobody here and is left out.
     Raises OSError when the file is there but cannot be read.
     """
     return read_resolver_list(path).resolvers
 
 
-def read_resolver_list(path: Path = RESOLV_CONF) -> ResolverList:
+def read_resolver_list(path: Path = RESOLV_CONF, has_route: HasRoute | None = None) -> ResolverList:
     """As `system_resolvers`, with the reasons for what was skipped."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ResolverList(())
-    return parse_resolv_conf(text)
+    return parse_resolv_conf(text, has_route or _has_route)
 
 
-def parse_resolv_conf(text: str) -> ResolverList:
-    """The nameserver lines of a resolv.conf(5)."""
+def parse_resolv_conf(text: str, has_route: HasRoute = lambda _: True) -> ResolverList:
+    """The nameserver lines of a resolv.conf(5) that can be used."""
     usable: list[str] = []
     skipped: list[SkippedResolver] = []
     for line in text.splitlines():
@@ -56,7 +63,7 @@ def parse_resolv_conf(text: str) -> ResolverList:
         if len(words) < 2 or words[0] != "nameserver":
             continue
         entry = words[1]
-        reason = _reason_to_skip(entry)
+        reason = _reason_to_skip(entry, has_route)
         if not reason and len(usable) == MAX_RESOLVERS:
             reason = f"only the first {MAX_RESOLVERS} are used"
         if reason:
@@ -68,7 +75,11 @@ def parse_resolv_conf(text: str) -> ResolverList:
     return ResolverList(tuple(usable), tuple(skipped))
 
 
-def _reason_to_skip(entry: str) -> str:
+def _has_route(address: str) -> bool:
+    return source_address(address) is not None
+
+
+def _reason_to_skip(entry: str, has_route: HasRoute) -> str:
     if "%" in entry:
         return "an address with a scope id is valid on one link only"
     try:
@@ -77,4 +88,4 @@ def _reason_to_skip(entry: str) -> str:
         return "not an IP address"
     if address.version == 6 and address.is_link_local:
         return "a link-local address needs a scope id"
-    return ""
+    return "" if has_route(str(address)) else "this machine has no route to it"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flexiscan.net import resolv_conf
 from flexiscan.net.resolv_conf import parse_resolv_conf, read_resolver_list, system_resolvers
 
 
@@ -36,6 +37,19 @@ def test_what_cannot_be_used_is_told_with_its_reason(entry: str, word: str):
     read = parse_resolv_conf(f"nameserver {entry}\nnameserver 192.0.2.53\n")
     assert read.resolvers == ("192.0.2.53#53",)
     assert [(one.entry, word in one.reason) for one in read.skipped] == [(entry, True)]
+
+
+def test_a_resolver_without_a_route_is_left_out():
+    read = parse_resolv_conf("nameserver 2001:db8::53\nnameserver 192.0.2.53\n", lambda address: "." in address)
+    assert read.resolvers == ("192.0.2.53#53",)
+    assert [(one.entry, "no route" in one.reason) for one in read.skipped] == [("2001:db8::53", True)]
+
+
+def test_the_system_is_asked_for_the_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resolv_conf, "source_address", lambda address: "192.0.2.1" if "." in address else None)
+    path = tmp_path / "resolv.conf"
+    path.write_text("nameserver ::1\nnameserver 127.0.0.53\n")
+    assert system_resolvers(path) == ("127.0.0.53#53",)
 
 
 def test_only_the_first_three_are_used():
