@@ -153,11 +153,12 @@ def _sends_to_https(observation: Observation) -> bool:
 
 def in_distress(observations: tuple[Observation, ...]) -> bool:
     """Whether the target asks for less or stopped answering: nothing more is sent to this port then."""
-    last = [o.outcome for o in observations[-_DISTRESS_WINDOW:]]
-    exchanges = [outcome for outcome in last if isinstance(outcome, HttpExchange)]
+    outcomes = [observation.outcome for observation in observations]
+    exchanges = [outcome for outcome in outcomes if isinstance(outcome, HttpExchange)]
     if any(exchange.status == 429 for exchange in exchanges):
         return True
-    unanswered = [e for e in exchanges if e.outcome != "response" or e.status == 503]
+    last = exchanges[-_DISTRESS_WINDOW:]
+    unanswered = [exchange for exchange in last if exchange.outcome != "response" or exchange.status == 503]
     return len(unanswered) >= _DISTRESS_COUNT
 
 
