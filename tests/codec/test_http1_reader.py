@@ -54,9 +54,7 @@ def test_reads_odd_heads(head: bytes, defect: tuple[str, ...]):
 
 
 def test_skips_interim_responses():
-    response = read(
-        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\n\r\nbody"
-    )
+    response = read(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 404 No\r\n\r\nbody")
     assert response.interim == (100, 103)
     assert response.status == 404
     assert response.body == b"body"
@@ -75,9 +73,7 @@ def test_switching_protocols_is_final():
     assert read(b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\nxx").status == 101
 
 
-@pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n"]
-)
+@pytest.mark.parametrize("head", [b"HTTP/1.1 204 No\r\n\r\n", b"HTTP/1.1 304 Not\r\nContent-Length: 9\r\n\r\n"])
 def test_bodiless_answers_are_done_at_once(head: bytes):
     reader = ResponseReader(b"GET")
     reader.feed(head)

@@ -28,9 +28,7 @@ _MAX_CHUNK_LINE_BYTES = 4096
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|body|title|h[1-6]|p|pre|\?xml|!--)", re.IGNORECASE)
 _TLS_RECORD = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
 
-_Stage = Literal[
-    "head", "length", "chunk-size", "chunk-data", "chunk-end", "trailers", "close", "alien", "done"
-]
+_Stage = Literal["head", "length", "chunk-size", "chunk-data", "chunk-end", "trailers", "close", "alien", "done"]
 
 
 class ResponseReader:

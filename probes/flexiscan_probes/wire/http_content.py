@@ -32,9 +32,7 @@ class DecodedContent:
     defect: str = ""
 
 
-def decode_content(
-    body: bytes, codings: tuple[bytes, ...], max_bytes: int = MAX_DECODED_BYTES
-) -> DecodedContent:
+def decode_content(body: bytes, codings: tuple[bytes, ...], max_bytes: int = MAX_DECODED_BYTES) -> DecodedContent:
     """Undo the Content-Encoding values `codings` (wire order, comma lists allowed), at most `max_bytes` out.
 
     Unknown codings leave the body as it is, defect `coding-unknown`; broken data gives what could be decoded,
