@@ -331,3 +331,11 @@ def test_rules_about_names_alone_send_nothing_but_controls_to_the_host(tmp_path:
     host = MadeUpHost()
     scan_host(host, request_for(tmp_path / "run", only=("dns.*",)))
     assert {task.role for task in host.asked} <= {"address", "alias", "control", "tcp-canary"}
+
+
+def test_every_role_that_a_rule_needs_is_asked_by_some_probe(tmp_path: Path) -> None:
+    good, bad = MadeUpHost(), vulnerable_host()
+    for number, host in enumerate((good, bad)):
+        scan_host(host, request_for(tmp_path / str(number)))
+    asked = {task.role for task in (*good.asked, *bad.asked)} | {"alias"}  # asked where there is an alias
+    assert {need.role for rule in RULES for need in rule.needs} <= asked
