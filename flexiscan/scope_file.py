@@ -124,6 +124,11 @@ def read_scope_file(path: Path, *, today: dt.date, assume_public: tuple[str, ...
     for host in hosts:
         if hosts.count(host) > 1:
             raise UsageError(f"{path}: host {host!r} stands there twice", "merge the two [[target]] tables")
+    for rule, attestation in file.attest.items():
+        if attestation.on > today:
+            raise UsageError(
+                f"{path}: {rule} is attested on {attestation.on}, which is still to come", "write the day it was seen"
+            )
     valid_until = file.authorisation.valid_until
     if valid_until is not None and valid_until < today:
         raise ScopeRefused(
