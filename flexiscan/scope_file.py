@@ -7,6 +7,7 @@ import hashlib
 import ipaddress
 import re
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -178,7 +179,7 @@ def _complaints(path: Path, text: str, error: ValidationError) -> list[str]:
 
 def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
     """The line of a key in a TOML text, None when it is not written there (a missing key)."""
-    wanted = [str(part) for part in location if part != "schema_"]
+    wanted = _path(str(part) for part in location if part != "schema_")
     counts: dict[str, int] = {}
     table: list[str] = []
     best: int | None = None
@@ -186,7 +187,7 @@ def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
         header = TABLE_LINE.match(line)
         if header:
             name = header.group(1).replace('"', "")
-            table = name.split(".")
+            table = _path([name])
             if line.lstrip().startswith("[["):
                 counts[name] = counts.get(name, -1) + 1
                 table.append(str(counts[name]))
@@ -195,7 +196,13 @@ def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
             continue
         key = KEY_LINE.match(line)
         if key:
-            full = [*table, next(group for group in key.groups() if group)]
+            full = _path([*table, next(group for group in key.groups() if group)])
             if wanted[: len(full)] == full:
                 return number
     return best
+
+
+def _path(names: Iterable[str]) -> list[str]:
+    """Names as single keys; `attest.host.backup` is `attest.backup`, as in `_flat_attestations`."""
+    keys = [key for name in names for key in name.split(".")]
+    return [keys[0], *keys[2:]] if keys[:2] == ["attest", "host"] else keys
