@@ -18,8 +18,9 @@ from flexiscan.model.target import App
 
 Channel = Literal["http", "https", "h2"]
 
-ADMIN_TARGETS: Final = ("/admin", "/admin/", "/admin/index.php")
-"""Guide: Internet Information Service settings (/admin is coded in PHP)."""
+ADMIN_TARGETS: Final = ("/admin", "/admin/", "/ADMIN/", "/admin/index.php")
+"""Guide: Internet Information Service settings (/admin is coded in PHP). IIS does not mind the case; a rule of a proxy
+may, so one spelling differs from the guide's."""
 APP_PATHS: Final[Mapping[App, str]] = {
     "presentity": "/Presentity/",
     "mobile": "/mobile/",
@@ -74,8 +75,11 @@ def subject_of(apps: Sequence[App] | None, seed: str) -> Subject:
 
 
 def imitate(target: str, words: Sequence[str]) -> str:
-    """A missing path with the shape of the target: same depth, lengths, slashes and extension."""
-    return target.replace("admin", words[0]).replace("index", words[1])
+    """A missing path with the shape of the target: same depth, lengths, case, slashes and extension."""
+    swaps = {"admin": words[0], "ADMIN": words[0].upper(), "index": words[1]}
+    for word, stranger in swaps.items():
+        target = target.replace(word, stranger)
+    return target
 
 
 def first_look(channel: Channel, target: str, number: int) -> Question:
