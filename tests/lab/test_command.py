@@ -54,6 +54,7 @@ def test_up_says_how_to_scan_and_ends_with_control_c() -> None:
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
+        assert lines[3].startswith("Ctrl-C")
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert "flexiscan scan flexi.example.test --scope " in lines[2]
