@@ -19,11 +19,11 @@ ARGS ?=
 scan: $(VENV)/.ready
 	@scripts/scan "$(BIN)" "$(OUT)" "$(HOST)" "$(AUTH)" "$(SCOPE)" $(ARGS)
 
-test: packages check
-	$(BIN)/python -m pytest -m "not oracle and not soak" $(ARGS)
+test: quick
+	$(BIN)/python -m pytest -m "scenario and not soak" $(ARGS)
 
 quick: packages check
-	$(BIN)/python -m pytest -m "not oracle and not soak and not scenario" $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not oracle and not soak and not scenario" $(ARGS)
 
 check: $(VENV)/.ready-test
 	$(BIN)/ruff check .
