@@ -184,7 +184,9 @@ def test_an_extended_error_code():
 
 def test_extended_errors():
     message = answer()
-    message.use_edns(0, options=[dns.edns.EDEOption(17, "filtered"), dns.edns.EDEOption(3)])
+    message.use_edns(
+        0, options=[dns.edns.EDEOption(dns.edns.EDECode(17), "filtered"), dns.edns.EDEOption(dns.edns.EDECode(3))]
+    )
     assert decode_reply(message.to_wire(), QUESTION, ID).extended_errors == (17, 3)
 
 

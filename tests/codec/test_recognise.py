@@ -37,9 +37,7 @@ def test_known_first_bytes(data: bytes, service: str):
     assert found.service in SERVICES
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"\r\n", b"220 ready\r\n", b"HTTP", b"\x15\x04\x00", b"hello", b"\x00" * 64]
-)
+@pytest.mark.parametrize("data", [b"", b"\r\n", b"220 ready\r\n", b"HTTP", b"\x15\x04\x00", b"hello", b"\x00" * 64])
 def test_unknown_bytes_are_not_guessed(data: bytes):
     assert guess_service(data) is None
 

@@ -24,7 +24,7 @@ def reply(rdtype: str, *rows: Row, name: str = "h.test.", rcode: str | None = "N
         rdtype=rdtype,
         server="9.9.9.9#53",
         transport="udp",
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         rcode=rcode,
         records=tuple(DnsRecord(name=owner, rdtype=kind, ttl=1, data=data) for owner, kind, data in rows),
     )

@@ -66,7 +66,7 @@ def lost(rdtype: str, outcome: str = "timeout", *, server: str = SERVER, discard
         rdtype=rdtype,
         server=server,
         transport="udp",
-        outcome=outcome,  # type: ignore[arg-type]
+        outcome=outcome,
         tries=2,
         discarded=discarded,
     )

@@ -77,6 +77,7 @@ def test_an_icmp_reject_is_filtered_whoever_sends_it(address: str):
     ):
         finding = PortWorld({("tcp", address, 5060): fact}).finding(SIP, address, "tcp", 5060)
         assert shown(finding) == ("pass", "filtered", "confirmed")
+        assert fact.icmp is not None
         assert finding.params["offender"] == fact.icmp.offender
 
 

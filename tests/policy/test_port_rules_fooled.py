@@ -168,9 +168,9 @@ def test_port_unreachable_for_tcp_from_the_host_is_a_reject_and_no_reset():
 
 
 def test_an_icmp_fact_without_its_error_is_never_a_pass():
-    broken = {("tcp", V4, 5060): TcpExchange(connect="icmp"), ("udp", V4, 5060): UdpExchange(reply="icmp")}
+    world = PortWorld({("tcp", V4, 5060): TcpExchange(connect="icmp"), ("udp", V4, 5060): UdpExchange(reply="icmp")})
     for transport in ("tcp", "udp"):
-        assert PortWorld(broken).finding(SIP, V4, transport, 5060).result == "path-error"
+        assert world.finding(SIP, V4, transport, 5060).result == "path-error"
 
 
 def test_offenders_are_compared_as_addresses_and_not_as_text():

@@ -213,7 +213,7 @@ def test_the_ninth_link_ends_it():
 
 def test_names_of_continued_tasks_differ():
     at = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    names = set()
+    names: set[str] = set()
     outcomes: list[DnsReply] = [*ALIASED]
     for step in (link(NAME, "a.test."), heard("CNAME", name="a.test."), heard("A", name="a.test.")):
         lane = tuple(Observation(id="x", started=at, ended=at, outcome=one) for one in outcomes)

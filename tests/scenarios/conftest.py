@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from flexiscan_lab.scenarios import ALL
 
+from flexiscan_lab.scenarios import ALL
 from tests.scenarios.runs import ScenarioRuns, namespaces_missing
 
 
@@ -17,7 +17,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     if missing:
         pytest.skip(f"left out, the lab needs network namespaces: {missing}")
     wanted = {
-        item.callspec.params["scenario"]
+        str(item.callspec.params["scenario"])
         for item in request.session.items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec") and "scenario" in item.callspec.params
     }

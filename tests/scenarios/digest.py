@@ -10,13 +10,14 @@ CONTROL = "control/"
 
 def plan_lines(events: Iterable[Mapping[str, Any]]) -> list[str]:
     """The planned tasks and skips of all rounds, in order."""
-    lines = []
+    lines: list[str] = []
     for event in events:
         if event["event"] != "plan":
             continue
         plan = event["plan"]
         lines.extend(f"{plan['round']} {task['id']} ({task['role']}, {task['gate']})" for task in plan["tasks"])
-        lines.extend(f"{plan['round']} skip {skip['role']} {skip['address']}: {skip['reason']}" for skip in plan["skips"])
+        number = plan["round"]
+        lines.extend(f"{number} skip {skip['role']} {skip['address']}: {skip['reason']}" for skip in plan["skips"])
     return lines
 
 

@@ -18,7 +18,7 @@ from flexiscan_lab.errors import Unavailable
 from flexiscan_lab.lab import Lab
 from flexiscan_lab.scenario import Scenario
 
-RUNS_AT_ONCE = 6
+RUNS_AT_ONCE = 10
 SEED = "7"
 SCAN_DEADLINE_S = 150.0
 

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from flexiscan_lab.lab import Lab
-from flexiscan_lab.scenarios import ALL
 
 from flexiscan.api import judge
+from flexiscan_lab.lab import Lab
+from flexiscan_lab.scenarios import ALL
 from tests.scenarios.runs import namespaces_missing
 
 pytestmark = [pytest.mark.scenario, pytest.mark.netns, pytest.mark.timeout(120)]

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from flexiscan_lab.expectation import unmet
-from flexiscan_lab.scenarios import ALL
 
 from flexiscan.api import judge
 from flexiscan.model.result import ResultDocument
+from flexiscan_lab.expectation import unmet
+from flexiscan_lab.scenarios import ALL
 from tests.scenarios import digest
 from tests.scenarios.runs import ScenarioRuns
 

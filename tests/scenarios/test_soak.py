@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from flexiscan_lab.scenario import HostPicture, Scenario, Web
 from flexiscan_lab.scenarios import ALL
-
 from tests.scenarios.digest import finding_line
 from tests.scenarios.runs import ScenarioRun, run_scenario
 
