@@ -106,7 +106,7 @@ class Controls:
             transport="tcp",
             port=port,
             lane=name,
-            gate="tcp",
+            gate="control",
             deadline_s=CONNECT_TIMEOUT_S + 1,
         )
         self.runtime.journal.added(self.target.host, (task,))

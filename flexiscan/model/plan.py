@@ -9,8 +9,9 @@ from pydantic import Field
 from flexiscan.model.base import Frozen
 from flexiscan.model.endpoint import Transport
 
-Gate = Literal["none", "dns", "tcp", "udp", "http", "tls"]
-"""Which budget a task draws on: nothing, DNS, connects, datagrams, HTTP requests, TLS handshakes."""
+Gate = Literal["none", "dns", "tcp", "udp", "http", "tls", "control"]
+"""Which budget a task draws on: nothing, DNS, connects, datagrams, HTTP requests, TLS handshakes; a control is a
+connect that does not wait behind the other connects."""
 
 
 class Task(Frozen):

@@ -8,6 +8,7 @@ import itertools
 import pytest
 
 from flexiscan.engine.controls import CONNECT_TIMEOUT_S, HEARTBEAT_S
+from flexiscan.model.target import Rates
 from flexiscan.net.link import CannotLook
 from tests.engine.bench import BOTH, Bench, after, draft
 from tests.policy.made_up_run import V4, V6
@@ -56,10 +57,20 @@ def test_every_control_is_told_before_it_is_observed_and_has_an_id_of_its_own() 
     for kind, what in bench.story:
         if kind == "added":
             told.append(what.id)
-            assert (what.role, what.gate, what.transport) == ("control", "tcp", "tcp")
+            assert (what.role, what.gate, what.transport) == ("control", "control", "tcp")
         elif what.id.startswith("control/"):
             assert what.id in told
     assert len(told) == len(set(told)) == 5
+
+
+@pytest.mark.parametrize("udp_pps", [1, 3, 8, 200])
+def test_a_crowd_of_waiting_tasks_does_not_hold_controls_up(udp_pps: int) -> None:
+    """Exchanges wait for their turn by the dozen; a control that waited behind them would come when all is over."""
+    bench = Bench(after(9.0), rates=Rates(udp_pps=udp_pps))
+    run_virtually(bench.play(*(draft(str(number), gate="tcp") for number in range(40)), with_controls=True))
+    times = [at_s for at_s, _, _ in bench.beats]
+    assert {bench.outcomes[str(number)] for number in range(40)} == {"tcp"}
+    assert max(later - earlier for earlier, later in itertools.pairwise(times)) <= HEARTBEAT_S + 5
 
 
 class TestTheControlPort:
