@@ -165,15 +165,13 @@ class Evaluator:
             options=evidence.options,
         )
         try:
-            judgement = rule.judge(case)
+            return self._finding(rule, entry, subject, rule.judge(case))
         except Exception as error:  # noqa: BLE001 - a defect in one rule must not take the others' findings away
             return self._unjudged(entry, subject, "inconclusive", "internal", detail=repr(error))
-        if rule.results.get(judgement.result) != judgement.outcome:
-            detail = f"{judgement.outcome} {judgement.result!r} is not a result of the rule"
-            return self._unjudged(entry, subject, "inconclusive", "internal", detail=detail)
-        return self._finding(rule, entry, subject, judgement)
 
     def _finding(self, rule: Rule, entry: RuleEntry, subject: Subject, judgement: Judgement) -> Finding:
+        if rule.results.get(judgement.result) != judgement.outcome:
+            raise ValueError(f"{judgement.outcome} {judgement.result!r} is not a result of the rule")
         reason = self._what_is_missing(rule, subject, judgement)
         if reason in NOT_CHECKED_REASONS:
             return self._unjudged(entry, subject, "not_checked", reason)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -321,6 +322,15 @@ class TestJudgements:
         found = {f.rule: (f.verdict, f.result) for f in good_run().findings(broken, SILENT_PORT) if f.address == V4}
         assert found == {"test.saying": ("inconclusive", "internal"), "test.silent-port": ("pass", "silent")}
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [None, "pass", Judgement("holds", "fine", confidence=cast(Any, "quite"))],
+        ids=repr,
+    )
+    def test_a_rule_that_says_something_else_than_a_judgement_is_a_defect(self, wrong: Any) -> None:
+        rule = replace(SILENT_PORT, results={"fine": "holds"}, judge=lambda case: _with_facts(wrong, case))
+        assert good_run().shown(rule) == ("inconclusive", "internal")
+
     def test_a_rule_whose_subjects_raise_takes_no_other_finding_away(self) -> None:
         def subjects(ground: Ground) -> list[Subject]:
             raise LookupError("defect")
@@ -329,6 +339,10 @@ class TestJudgements:
         found = good_run().findings(broken, SILENT_PORT)
         assert [(f.verdict, f.result) for f in found if f.rule == broken.id] == [("inconclusive", "internal")]
         assert ("pass", "silent") in {(f.verdict, f.result) for f in found if f.rule == SILENT_PORT.id}
+
+
+def _with_facts(said: Any, case: Case) -> Any:
+    return replace(said, because=case.of("ask")) if isinstance(said, Judgement) else said
 
 
 def test_params_confidence_and_severity_of_a_judgement_are_kept() -> None:
