@@ -97,7 +97,7 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize("host", [MadeUpHost, vulnerable_host], ids=["hardened", "vulnerable"])
 def test_every_document_fits_the_schema(host: Any, tmp_path: Path, flexiscan: CommandLine) -> None:
     with network_of(host()):
-        answer = flexiscan("scan", HOST, *ALLOWED, *PUBLIC, "-q", "--format", "json=-")
+        answer = flexiscan("scan", HOST, "-4", *ALLOWED, *PUBLIC, "-q", "--format", "json=-")
     document = json.loads(answer.out)
     validator = jsonschema.Draft202012Validator(schema())
     assert [error.message for error in validator.iter_errors(document)] == []

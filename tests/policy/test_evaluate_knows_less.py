@@ -115,7 +115,7 @@ def orderly_runs(draw: st.DrawFn) -> MadeUpRun:
     return run
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.one_of(orderly_runs(), orderly_runs(), muddled_runs()), st.data())
 def test_losing_facts_of_made_up_runs(run: MadeUpRun, data: st.DataObject) -> None:
     before = calm(run.findings(SILENT_PORT, QUIET, HELPED))
@@ -151,7 +151,7 @@ def findings_of(document: ResultDocument) -> Calm:
     return calm(finding for target in document.targets for finding in target.findings)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["hardened", "vulnerable", "blocked"]), st.integers(0, 2**32))
 def test_losing_facts_of_whole_scans(name: str, seed: int) -> None:
     chance = random.Random(seed)
@@ -189,7 +189,7 @@ def _victims(chance: random.Random, record: Record) -> list[Observation]:
     return chance.sample(pool, chance.randint(1, len(pool)))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(["hardened", "vulnerable", "blocked"]), st.floats(0, 1))
 def test_a_record_cut_off_anywhere(name: str, share: float) -> None:
     whole = scanned(name)[1]
