@@ -28,25 +28,16 @@ class Source:
     path: Path
     text: str
     tree: ast.Module
+    imported: frozenset[str]
+    """Dotted names of everything imported anywhere in the file; `from a import b` counts as a and a.b."""
 
     def functions(self) -> Iterator[Function]:
         """Every function and method, nested ones too."""
         return (node for node in ast.walk(self.tree) if isinstance(node, Function))
 
-    def imported(self) -> set[str]:
-        """Dotted names of everything imported anywhere in the file; `from a import b` counts as a and a.b."""
-        found: set[str] = set()
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                found.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module)
-                found.update(f"{node.module}.{alias.name}" for alias in node.names)
-        return found
-
     def imports(self, *modules: str) -> set[str]:
         """Those of these modules that the file imports, or anything inside them."""
-        return {m for m in modules if any(name == m or name.startswith(f"{m}.") for name in self.imported())}
+        return {m for m in modules if any(name == m or name.startswith(f"{m}.") for name in self.imported)}
 
 
 @functools.cache
@@ -73,4 +64,14 @@ def sources_of(*prefixes: str) -> list[Source]:
 
 def _source(path: Path, name: str) -> Source:
     text = path.read_text(encoding="utf-8")
-    return Source(name.removesuffix(".__init__"), path, text, ast.parse(text))
+    tree = ast.parse(text)
+    return Source(name.removesuffix(".__init__"), path, text, tree, frozenset(_imported(tree)))
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)

@@ -47,7 +47,7 @@ def reads_bytes(codec: Source) -> bool:
 def fuzzed() -> set[str]:
     """Codecs that a test with random input imports."""
     tests = [s for s in other_sources() if s.name.startswith("tests/codec/test_") and s.imports("hypothesis.given")]
-    return {name for test in tests for name in test.imported()}
+    return {name for test in tests for name in test.imported}
 
 
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if reads_bytes(codec)], ids=lambda source: source.name)

@@ -8,7 +8,7 @@ import sys
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
-from tests.arch.sources import ROOT, Source, package_sources, sources_of
+from tests.arch.sources import ROOT, package_sources, sources_of
 
 NETWORK = (
     "socket",
@@ -32,9 +32,9 @@ def test_the_import_contracts_hold(capsys: pytest.CaptureFixture[str], monkeypat
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
-@pytest.mark.parametrize("source", sources_of("flexiscan.model", "flexiscan.policy"), ids=lambda source: source.name)
-def test_facts_and_judgement_touch_no_network_themselves(source: Source) -> None:
-    assert not source.imports(*NETWORK, "flexiscan.net", "subprocess", "time")
+def test_facts_and_judgement_touch_no_network_themselves() -> None:
+    rooms = sources_of("flexiscan.model", "flexiscan.policy")
+    assert not [source.name for source in rooms if source.imports(*NETWORK, "flexiscan.net", "subprocess", "time")]
 
 
 def test_only_the_net_room_opens_sockets() -> None:
