@@ -122,8 +122,7 @@ class Rule:
     `relies_on_controls`: True when a `holds` rests on an absence (silence, nothing served); the evaluator then lets
     it stand only if the controls of that address answered before, during and after the facts it rests on. Set it to
     False only where a `holds` needs a positive answer by its nature (a certificate that was received). A
-    `not-applicable` that names facts always needs the controls, and nothing stands that names no fact, but for a
-    `not-applicable` by declaration.
+    `not-applicable` that names facts always needs the controls. No `holds` or `violated` stands that names no fact.
     """
 
     id: str
