@@ -37,7 +37,8 @@ packages:
 golden: $(VENV)/.ready-test
 	$(BIN)/python -m pytest tests/scenarios --renew-golden -q
 
-oracle: packages $(VENV)/.ready-test
+oracle: $(VENV)/.ready-test
+	@scripts/install-test-packages oracle
 	$(BIN)/python -m pytest -m oracle $(ARGS)
 
 soak: packages $(VENV)/.ready-test
