@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 
-from flexiscan.host_name import LOOPBACK_NAME, is_address, is_loopback
+from flexiscan.host_name import LOOPBACK_NAME, is_address
 from flexiscan.model.dns_answer import addresses_of
 from flexiscan.model.dns_reading import families_known
 from flexiscan.model.endpoint import AddressState, Family, TargetAddress, family_of
@@ -59,7 +59,7 @@ def _state(address: str, target: Target, scope: Scope, is_public: IsPublic) -> A
         return "in-scope"
     if target.addresses:
         return "in-scope" if address in target.addresses else "not-authorised"
-    if is_loopback(target.host) or is_public(address):
+    if not needs_dns(target.host) or is_public(address):  # a literal address was named by whoever allowed the scan
         return "in-scope"
     return "not-public"
 
