@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from flexiscan.cli.streams import prepare_streams
 from flexiscan.errors import FlexiScanError
 
 EXAMPLES = """\b
@@ -71,6 +72,7 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the `flexiscan` command."""
+    prepare_streams()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
@@ -85,9 +87,6 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = INTERNAL
     except Exception:  # noqa: BLE001 - exit code 1 means "a failure was found", so a defect of ours must not give it
         traceback.print_exc()
         click.echo("flexiscan: internal error, see above; what was recorded is kept", err=True)
