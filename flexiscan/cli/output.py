@@ -30,9 +30,9 @@ class Output:
     quiet: bool
 
     def write(self, document: ResultDocument) -> None:
-        """Write every format, then the summary (to stderr when a format took stdout)."""
+        """Write every format, files first, then the summary (to stderr when a format took stdout)."""
         written = tuple(path for _, path in self.formats if path != "-")
-        for name, path in self.formats:
+        for name, path in sorted(self.formats, key=lambda pair: pair[1] == "-"):
             content = load_renderer(name).render(document, self._options(sys.stdout, written))
             if path == "-":
                 write_stdout(content)
