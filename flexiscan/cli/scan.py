@@ -131,6 +131,8 @@ def _read_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
             texts.extend(line for line in lines if line)
         else:
             texts.append(host)
+    if hosts and not texts:
+        raise UsageError("no host was named on standard input", "leave out - to scan all targets of a scope file")
     return tuple(dict.fromkeys(normalise_host(text) for text in texts))
 
 
@@ -226,7 +228,9 @@ def _run(request: ScanRequest, output: Output) -> int:
     if interrupted:
         click.echo("interrupted: what was seen is kept", err=True)
         document = judge(request.record_folder, fail_on=request.fail_on, strict=request.strict)
-    output.write(document)
-    if not output.quiet:
-        click.echo(f"record: {request.record_folder}", err=True)
+    try:
+        output.write(document)
+    finally:
+        if not output.quiet:
+            click.echo(f"record: {request.record_folder}", err=True)
     return INTERRUPTED if interrupted else document.exit_code
