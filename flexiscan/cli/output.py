@@ -74,12 +74,14 @@ def write_file(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644 & ~_umask())
         Path(temporary).replace(path)
+        temporary = ""
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         raise UsageError(
             f"cannot write {path}: {error.strerror}", "the run record is kept: flexiscan report RECORD --format ..."
         ) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -217,20 +217,22 @@ def _run(request: ScanRequest, output: Output) -> int:
     import asyncio
 
     from flexiscan.api import judge, scan
+    from flexiscan.cli.interruption import taking_interrupts
     from flexiscan.cli.progress import watching
 
-    interrupted = False
-    with watching(request, quiet=output.quiet, verbose=output.verbose) as watch:
+    with taking_interrupts() as interruption:
+        interrupted = False
+        with watching(request, quiet=output.quiet, verbose=output.verbose) as watch:
+            try:
+                document = asyncio.run(interruption.guard(scan(request, watch)))
+            except (KeyboardInterrupt, asyncio.CancelledError):
+                interrupted = True
+        if interrupted:
+            click.echo("interrupted: what was seen is kept", err=True)
+            document = judge(request.record_folder, fail_on=request.fail_on, strict=request.strict)
         try:
-            document = asyncio.run(scan(request, watch))
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            interrupted = True
-    if interrupted:
-        click.echo("interrupted: what was seen is kept", err=True)
-        document = judge(request.record_folder, fail_on=request.fail_on, strict=request.strict)
-    try:
-        output.write(document)
-    finally:
-        if not output.quiet:
-            click.echo(f"record: {request.record_folder}", err=True)
+            output.write(document)
+        finally:
+            if not output.quiet:
+                click.echo(f"record: {request.record_folder}", err=True)
     return INTERRUPTED if interrupted else document.exit_code
