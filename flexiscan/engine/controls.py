@@ -21,7 +21,7 @@ from flexiscan.net.link import NotConnected
 from flexiscan.sdk import Context
 
 HEARTBEAT_S = 5.0
-"""Longest pause between two controls (research: a firewall that blocks in mid-scan looks like a drop rule)."""
+"""Longest pause between two controls (a firewall that blocks in mid-scan looks like a drop rule)."""
 CONNECT_TIMEOUT_S = 4.5
 """Covers the kernel's SYN retransmissions at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5)."""
 
