@@ -11,7 +11,7 @@ from flexiscan_lab.lab import Lab
 from flexiscan_lab.scenarios import ALL
 from tests.lab.visiting import ADDRESSES, get, visit
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.scenario]  # many labs, one after the other
 SSL3_CLIENT = """
 import json, socket, sys
 from tlslite.api import HandshakeSettings, TLSConnection

@@ -21,7 +21,7 @@ from flexiscan_lab.scenarios import ALL
 from flexiscan_lab.scenarios.base import HARDENED, with_tls
 from tests.lab.visiting import ADDRESSES, ask, get, visit, wait_until_gone
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.scenario]  # many labs, one after the other
 SYN = 0x02
 
 

@@ -8,7 +8,7 @@ from flexiscan_lab.lab import Lab
 from flexiscan_lab.scenarios import ALL
 from tests.lab.visiting import ADDRESSES, ask, get, visit
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.scenario]  # many labs, one after the other
 HELLO = "\x16\x03\x01\x00\x04hello"
 OPTIONS = "OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP c;branch=z9hG4bK1;rport\r\nTo: <sip:h>\r\nCall-ID: a\r\n\r\n"
 
