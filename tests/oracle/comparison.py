@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -106,3 +107,9 @@ def needed(program: str) -> str:
     if found is None:
         pytest.skip(f"left out: {program} is not installed (as root on Debian, make oracle installs it)")
     return found
+
+
+def needs_root(what: str) -> None:
+    """Skips what an ordinary user may not do, with the reason."""
+    if os.geteuid() != 0:
+        pytest.skip(f"left out: {what} needs root")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.oracle.comparison import ADDRESSES, Comparison, Comparisons, asked_for, needed
+from tests.oracle.comparison import ADDRESSES, Comparison, Comparisons, asked_for, needed, needs_root
 from tests.oracle.nmap import Port, PortState, ask_nmap
 
 pytestmark = [pytest.mark.oracle, pytest.mark.netns, pytest.mark.timeout(900)]
@@ -107,6 +107,7 @@ DIFFERENCES: tuple[Difference, ...] = (
 @pytest.fixture(scope="module")
 def comparisons(request: pytest.FixtureRequest) -> Iterator[Comparisons[Told]]:
     nmap = needed("nmap")
+    needs_root("a half-open scan")
     options = ("--only", "ports.*", "--skip", "ports.rtp-unreachable")
     yield from asked_for(request, options, lambda lab, _: ask_nmap(lab, nmap, ADDRESSES))
 

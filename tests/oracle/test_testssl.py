@@ -8,7 +8,7 @@ import pytest
 
 from flexiscan_lab.programs import find_program
 from flexiscan_lab.scenario import TARGET_IPV4
-from tests.oracle.comparison import Comparisons, asked_for, needed
+from tests.oracle.comparison import Comparisons, asked_for, needed, needs_root
 from tests.oracle.testssl import SuiteView, ask_testssl
 from tests.oracle.tls_facts import agreed_suites
 
@@ -31,6 +31,7 @@ SIGNS: Mapping[str, frozenset[str]] = {
 def comparisons(request: pytest.FixtureRequest) -> Iterator[Comparisons[SuiteView]]:
     testssl = find_program("testssl.sh") or needed("testssl")
     openssl = needed("openssl")
+    needs_root("keeping the script from looking names up (a mount namespace)")
     options = ("--only", "tls.*", "-4", "--tls-second-opinion", "none")
     yield from asked_for(request, options, lambda lab, _: ask_testssl(lab, testssl, openssl))
 
