@@ -18,7 +18,9 @@ from tests.scenarios.runs import ScenarioRuns
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
-DEPENDS_ON_TIMING = frozenset({"firewall_blocks_mid_scan", "proxy_bans_with_404"})
+DEPENDS_ON_TIMING = frozenset(
+    {"firewall_blocks_mid_scan", "firewall_blocks_in_the_range", "lossy_path", "proxy_bans_with_404"}
+)
 """Where it is a matter of moments which task is the first to be cut off: expectations hold, golden files cannot."""
 
 UDP_PPS = 200
