@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from typing import Any
 
 CONTROL = "control/"
@@ -66,7 +67,11 @@ def _http(fact: Mapping[str, Any]) -> str:
 
 
 def _dns(fact: Mapping[str, Any]) -> str:
-    records = ", ".join(f"{record['name']} {record['rdtype']} {record['data']}" for record in fact["records"])
+    # The records of a set have no order (RFC 2181, section 5), and servers turn them on purpose; the sets have one.
+    sets = groupby(fact["records"], key=lambda record: (record["name"], record["rdtype"]))
+    records = ", ".join(
+        f"{name} {kind} {data}" for (name, kind), one in sets for data in sorted(r["data"] for r in one)
+    )
     return f"{fact['outcome']} {fact['rcode']} [{records}]"
 
 
