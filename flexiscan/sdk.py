@@ -66,6 +66,10 @@ class Context(Protocol):
     def random(self) -> Random:
         """Seeded for this task alone: the same seed gives the same choices, whatever the order of tasks."""
 
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """What the user gave for this run alone and what stands in no plan and no record, such as "witness"."""
+
     def monotonic(self) -> float:
         """Seconds on the run's clock."""
 

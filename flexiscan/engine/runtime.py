@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
@@ -38,6 +38,8 @@ class Runtime:
     pace: Pace
     wall: ScopeWall
     journal: Journal
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For probes; never in a plan, a record or a report."""
 
     def stamp(self) -> dt.datetime:
         """The time of day by the clock as it was when the run began: a later correction of it cannot swap events."""
@@ -53,4 +55,5 @@ class Runtime:
             pace=self.pace,
             wall=self.wall,
             host=task.host,
+            secrets=self.secrets,
         )

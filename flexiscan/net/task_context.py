@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flexiscan.net import datagram, dial, worker
@@ -27,6 +27,7 @@ class TaskContext:
     pace: Pace
     wall: ScopeWall
     host: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def monotonic(self) -> float:
         """Seconds on the run's clock."""

@@ -158,6 +158,7 @@ class TwinContext:
         clock: VirtualClock | None = None,
     ) -> None:
         self.random = random.Random(7)
+        self.secrets: dict[str, str] = {}
         self.clock = clock or VirtualClock()
         self.links = [link] if link is not None else []
         self.connects: list[tuple[str, int, float, int]] = []
