@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from flexiscan.model.endpoint import FAMILIES, Family, TargetAddress
 from flexiscan.model.finding import Severity
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
 from flexiscan.model.target import Depth, Scope
+from flexiscan.model.witness_message import CONTROL_PORT
 
 SecondOpinion = Literal["none", "standard", "full"]
 
@@ -37,6 +38,11 @@ class ScanRequest:
     strict: bool = False
     seed: int | None = None
     """None: a fresh one, recorded in the run."""
+    witness_code: str | None = field(default=None, repr=False)
+    """The one-time code of a witness that runs on the server now; it stands in no record."""
+    witness_control_port: int = CONTROL_PORT
+    vantage: Mapping[str, Any] | None = None
+    """What the doctor found about this place: see flexiscan.policy.vantage."""
 
 
 def _nothing(*_: object) -> None:

@@ -67,7 +67,10 @@ class Run:
             only=request.only,
             skip=request.skip,
             families=request.families,
-            judge_options=trust if request.ca_bundle_pem is not None else {},
+            judge_options={
+                **(trust if request.ca_bundle_pem is not None else {}),
+                **({} if request.vantage is None else {"vantage": dict(request.vantage)}),
+            },
         )
         return Run(request, clock, profile, start, began_s)
 
@@ -83,6 +86,7 @@ class Run:
             pace=pace,
             wall=self._wall(),
             journal=journal,
+            secrets={} if self.request.witness_code is None else {"witness": self.request.witness_code},
         )
 
     def wall_for(self, target: Target, addresses: tuple[TargetAddress, ...]) -> ScopeWall:
@@ -102,6 +106,7 @@ class Run:
             "second_opinion": self.request.second_opinion,
             "excluded_ports": self.request.scope.exclude_ports,
             "run_id": self.start.run.id,
+            "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 
     def wanted_in(self, target: Target) -> WantedIn:

@@ -9,6 +9,7 @@ from pydantic import Field
 from flexiscan.model.base import Frozen
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
+from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.icmp import IcmpError
 
 MAX_DATA_HEX_BYTES = 512
@@ -73,6 +74,43 @@ class SweepPort(Frozen):
     icmp: IcmpError | None = None
 
 
+class PathHop(Frozen):
+    """What a SYN to a port that is known to accept met when it could travel only so far."""
+
+    hop_limit: int
+    answer: Literal["accepted", "reset", "icmp", "silence"]
+    icmp: IcmpError | None = None
+
+
+class TcpPath(Frozen):
+    """The way to an accepting port, hop by hop, and how its SYN-ACK arrives: no privilege needed."""
+
+    kind: Literal["tcp-path"] = "tcp-path"
+    port: int
+    hops: tuple[PathHop, ...] = ()
+    """By ascending hop limit, up to the first that reached the server."""
+    reply_hop_limit: int | None = None
+    """TTL or hop limit of the server's SYN-ACK as it arrived; None when it could not be pinned down."""
+
+
+class PathTrial(Frozen):
+    """One batch of datagrams that could travel only so far, after a pause in which routers regain their allowance."""
+
+    hop_limit: int
+    ports: tuple[int, ...]
+    icmp: tuple[IcmpTally, ...] = ()
+    guide: PathHop
+    """A SYN to the accepting port with the same hop limit, right after the batch and an equal pause."""
+
+
+class UdpPath(Frozen):
+    """How far datagrams to ports of interest and to canaries come on their way, beside a TCP port that accepts."""
+
+    kind: Literal["udp-path"] = "udp-path"
+    ports: tuple[PathTrial, ...] = ()
+    canaries: tuple[PathTrial, ...] = ()
+
+
 class RtpSweep(Frozen):
     """A paced sweep over (a sample of) a UDP range at one address."""
 
@@ -92,8 +130,23 @@ class RtpSweep(Frozen):
     canaries: tuple[SweepPort, ...] = ()
     canaries_after: tuple[SweepPort, ...] = ()
     """Those canaries that answered before the sweep, asked again after it."""
-    stopped: Literal["", "media-seen", "send-refused"] = ""
+    stopped: Literal["", "media-seen", "send-refused", "decided"] = ""
+    """"decided": a port of the range was answered by the server itself; the budget for the extent was used up."""
+    decided_after_s: float | None = None
+    """From the first datagram to the first answer of the server itself about a port of the range."""
     waited_s: float = 0.0
+    sent_by_second: tuple[int, ...] = ()
+    """Datagrams with a full hop limit, second by second since the first one."""
+    errors_by_second: tuple[int, ...] = ()
+    """ICMP errors that came back in the same seconds: a constant beside a rising number sent is an ICMP limit."""
+    near_hop_limit: int | None = None
+    """The hop limit of those datagrams that were to end at the last router in front of the server; None: none were."""
+    near_asked: int = 0
+    """Ports of the range that such a datagram was sent to."""
+    near_expired: tuple[IcmpTally, ...] = ()
+    """Time exceeded about ports of the range: packets to them came as far as the router that says so."""
+    near_canaries: tuple[PathTrial, ...] = ()
+    """The same for ports outside the range, before and after."""
 
 
 HttpOutcome = Literal[
@@ -158,11 +211,14 @@ Fact = Annotated[
     TcpExchange
     | UdpExchange
     | RtpSweep
+    | TcpPath
+    | UdpPath
     | HttpExchange
     | DnsReply
     | TlsReply
     | CertificateChain
     | TlsSecondOpinion
-    | FamilyReach,
+    | FamilyReach
+    | WitnessExchange,
     Field(discriminator="kind"),
 ]
