@@ -6,5 +6,6 @@ from flexiscan.api.dry_run import Estimate, estimate
 from flexiscan.api.judge import judge, judge_record
 from flexiscan.api.request import ScanRequest, Watch
 from flexiscan.api.scan import scan
+from flexiscan.api.witness import WitnessProof
 
-__all__ = ["Estimate", "ScanRequest", "Watch", "estimate", "judge", "judge_record", "scan"]
+__all__ = ["Estimate", "ScanRequest", "Watch", "WitnessProof", "estimate", "judge", "judge_record", "scan"]

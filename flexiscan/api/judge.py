@@ -6,7 +6,9 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from flexiscan.api.witness import WitnessProof, judge_options
 from flexiscan.engine.addresses import names_known
 from flexiscan.model.endpoint import FAMILIES
 from flexiscan.model.facts import FamilyReach
@@ -32,15 +34,20 @@ from flexiscan.policy.trust_store import trust_options
 from flexiscan.store.record import HostRecord, Record, read_record
 
 
-def judge(folder: Path, *, fail_on: Severity = "medium", strict: bool = False) -> ResultDocument:
-    """Judge the run recorded in a folder. Raises RecordError."""
-    return judge_record(read_record(folder), fail_on=fail_on, strict=strict)
+def judge(
+    folder: Path, *, fail_on: Severity = "medium", strict: bool = False, witness: WitnessProof | None = None
+) -> ResultDocument:
+    """Judge the run recorded in a folder. Raises RecordError, and UsageError for a witness's log that is not one."""
+    return judge_record(read_record(folder), fail_on=fail_on, strict=strict, witness=witness)
 
 
-def judge_record(record: Record, *, fail_on: Severity = "medium", strict: bool = False) -> ResultDocument:
-    """Judge a run record. The same record and rules always give the same document."""
+def judge_record(
+    record: Record, *, fail_on: Severity = "medium", strict: bool = False, witness: WitnessProof | None = None
+) -> ResultDocument:
+    """Judge a run record. The same record, rules and log of a witness always give the same document."""
     interrupted = record.end is None or record.end.interrupted
-    targets = tuple(_target_result(record, host, interrupted) for host in record.hosts.values())
+    beside = judge_options(record, witness)
+    targets = tuple(_target_result(record, host, interrupted, beside) for host in record.hosts.values())
     findings = [finding for target in targets for finding in target.findings]
     run = record.start.run.model_copy(
         update={"ended": record.end.ended if record.end else None, "interrupted": interrupted}
@@ -63,7 +70,7 @@ def judge_record(record: Record, *, fail_on: Severity = "medium", strict: bool =
     )
 
 
-def _target_result(record: Record, host: HostRecord, interrupted: bool) -> TargetResult:
+def _target_result(record: Record, host: HostRecord, interrupted: bool, beside: dict[str, Any]) -> TargetResult:
     start = record.start
     profile = load_profile()
     selection = Selection(start.only, start.skip)
@@ -80,7 +87,7 @@ def _target_result(record: Record, host: HostRecord, interrupted: bool) -> Targe
         interrupted=interrupted,
         depth=start.run.depth,
         now_s=_end_of(record, host).timestamp(),
-        options=trust_options(start.judge_options),
+        options={**trust_options(start.judge_options), **beside},
     )
     judged = evaluate(profile, RULES, selection, evidence)
     attested = {finding.rule: finding for finding in host_findings(profile, start.scope)}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from flexiscan.cli.options import output_options
+from flexiscan.errors import UsageError
+
+if TYPE_CHECKING:
+    from flexiscan.api import WitnessProof
 
 RECORD = click.argument("record", type=click.Path(path_type=Path))
 
@@ -17,16 +21,27 @@ RECORD = click.argument("record", type=click.Path(path_type=Path))
 Examples:
   flexiscan judge ~/.local/state/flexiscan/runs/20261123T021400Z-flexi.example.se
   flexiscan judge RECORD --format html=report.html --lang sv
+  flexiscan judge RECORD --witness-log flexiscan-witness.log --witness CODE
 """
 )
 @RECORD
+@click.option(
+    "--witness-log", type=click.Path(path_type=Path), metavar="FILE", help="The log of the witness on the server."
+)
+@click.option("--witness", "code", metavar="CODE", envvar="FLEXISCAN_WITNESS_CODE", help="The code of that log.")
 @output_options
-def judge(record: Path, **options: Any) -> int:
+def judge(record: Path, witness_log: Path | None, code: str | None, **options: Any) -> int:
     """Judge a recorded run again with the rules of this version. Sends nothing.
 
     RECORD is the folder of the run (or its record.jsonl).
     """
-    return _again(record, **options)
+    from flexiscan.api import WitnessProof
+
+    if witness_log is None:
+        return _again(record, witness=None, **options)
+    if not code:
+        raise UsageError("--witness-log needs the code of the log", "give --witness CODE")
+    return _again(record, witness=WitnessProof(witness_log, code), **options)
 
 
 @click.command(
@@ -43,12 +58,13 @@ def report(record: Path, **options: Any) -> int:
 
     RECORD is the folder of the run (or its record.jsonl).
     """
-    return _again(record, **options)
+    return _again(record, witness=None, **options)
 
 
 def _again(
     record: Path,
     *,
+    witness: WitnessProof | None,
     formats: tuple[str, ...],
     lang: str,
     fail_on: Any,
@@ -64,6 +80,6 @@ def _again(
     from flexiscan.engine.registry import format_names
 
     output = Output(parse_formats(formats, format_names()), lang, color, plain, verbose, quiet)
-    document = judge_folder(record, fail_on=fail_on, strict=strict)
+    document = judge_folder(record, fail_on=fail_on, strict=strict, witness=witness)
     output.write(document)
     return document.exit_code

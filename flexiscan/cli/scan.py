@@ -66,6 +66,15 @@ Examples:
     show_default=True,
     help="How much the second TLS engine is asked.",
 )
+@click.option(
+    "--witness",
+    "witness_code",
+    metavar="CODE",
+    envvar="FLEXISCAN_WITNESS_CODE",
+    help="Ask the witness that runs on the server now under this one-time code.",
+)
+@click.option("--witness-control-port", type=click.IntRange(1, 65535), help="Let through for the test (default 51515).")
+@click.option("--vantage", type=click.Path(path_type=Path), metavar="FILE", help="What flexiscan doctor --json found.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of random order (default: a fresh one).")
 @output_options
 def scan(hosts: tuple[str, ...], **options: Any) -> int:
@@ -88,6 +97,8 @@ def scan(hosts: tuple[str, ...], **options: Any) -> int:
 
 def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     from flexiscan.api import ScanRequest
+    from flexiscan.api.witness import keys_of_code
+    from flexiscan.model.witness_message import CONTROL_PORT
     from flexiscan.net.resolv_conf import system_resolvers
 
     if options["root_hints"] or options["trust_anchor"]:
@@ -100,6 +111,9 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     scope, sha256 = _scope(_read_hosts(hosts), options)
     resolvers = tuple(parse_resolver(text) for text in options["resolvers"]) or system_resolvers()
     ca_pem, ca_name = _ca_bundle(options["ca_bundle"])
+    code = options["witness_code"]
+    if code:
+        keys_of_code(code)
     families: tuple[Any, ...] = ("ipv4", "ipv6")
     if options["only_ipv4"] or options["only_ipv6"]:
         families = ("ipv4",) if options["only_ipv4"] else ("ipv6",)
@@ -118,6 +132,9 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         fail_on=options["fail_on"],
         strict=options["strict"],
         seed=options["seed"],
+        witness_code=code or None,
+        witness_control_port=options["witness_control_port"] or CONTROL_PORT,
+        vantage=_vantage(options["vantage"]),
     )
 
 
@@ -197,6 +214,21 @@ def _ca_bundle(path: Path | None) -> tuple[str | None, str]:
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise UsageError(f"{path} holds no PEM certificate", "--ca-bundle takes a PEM file")
     return text, path.name
+
+
+def _vantage(path: Path | None) -> dict[str, Any] | None:
+    import json
+
+    from flexiscan.policy.vantage import read_vantage
+
+    if path is None:
+        return None
+    try:
+        return read_vantage(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check the path after --vantage") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise UsageError(f"{path}: {error}", "make it with: flexiscan doctor --json > FILE") from error
 
 
 def _default_record_folder(scope: Scope) -> Path:
