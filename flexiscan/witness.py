@@ -450,6 +450,7 @@ def watch(doors: list[Door], keys: dict[str, bytes], journal: Journal, minutes: 
     for watcher in watchers:
         watcher.join()
         watcher.close()
+    beat(journal, watchers, memory)
     failures = [watcher.failed for watcher in watchers if watcher.failed]
     journal.write("end", why="failed" if failures else why, totals=dict(memory.totals), failures=failures)
     return why

@@ -88,8 +88,7 @@ def _passes(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Judg
         return judgement
     params = {**judgement.params, "witness": "arrived"}
     if _is_range(asked.fact):
-        params |= {"ports": sorted(reading.arrived)[:_SHOWN_PORTS], "answering": len(reading.arrived)}
-        params["ports_asked"] = _count(asked.fact)
+        params |= {"ports": sorted(reading.arrived)[:_SHOWN_PORTS], "reached": len(reading.arrived)}
     return Judgement("violated", "perimeter-passes", (asked.seen,), "confirmed", params=params)
 
 

@@ -17,7 +17,7 @@ MAX_GAP_MS: Final = 10_000
 """Five times the time between two signs of life."""
 MAX_DRIFT_MS: Final = 2_000
 """Most that the clock on the server's wall may have moved against its steady one: more is a jump, or a standstill."""
-SETTLING_MS: Final = 1_000
+SETTLING_MS: Final = 500
 """What may lie between the arrival of a packet and its reading."""
 _LINE: Final = re.compile(rb'(\{.*),"mac":"([0-9a-f]{64})"\}', re.DOTALL)
 _PLACES: Final = frozenset({"tcp4", "tcp6", "udp4", "udp6"})

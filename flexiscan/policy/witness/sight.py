@@ -15,8 +15,9 @@ from flexiscan.policy.witness.log import Arrival, WitnessLog
 
 CONTROL_GAP_MS: Final = 15_000
 """Longest time within a sweep in which no question of ours is known to have arrived."""
-CLOCK_MARGIN_MS: Final = 2_000
-"""How far two measurements of the server's clock may contradict each other, and the margin around our own times."""
+CLOCK_MARGIN_MS: Final = 500
+"""How far two measurements of the server's clock may contradict each other, and the margin around our own times.
+Clocks are slewed by at most 500 ppm (RFC 5905 11.3): 0.3 s in ten minutes."""
 FIRST_CONTROL_IN_RANGE: Final = 3000
 
 Missing = Literal[
