@@ -10,6 +10,7 @@ from typing import Any
 from flexiscan.model.facts import FamilyReach, HttpExchange, RtpSweep, TcpExchange, UdpExchange
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
+from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.failure import Failure
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.observation import Observation
@@ -53,6 +54,7 @@ def _tell(outcome: Any, texts: Texts) -> Telling:
         "certificates": _chain,
         "tls-second-opinion": _second,
         "family-reach": _reach,
+        "witness": _witness,
     }
     teller = tellers.get(outcome.kind)
     return teller(outcome, texts) if teller else ((show(outcome.kind),), ())
@@ -101,6 +103,20 @@ def _rtp(fact: RtpSweep, texts: Texts) -> Telling:
         for tally in fact.icmp[:MAX_RECORDS]
     )
     return (told, *tallies), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
+
+
+def _witness(fact: WitnessExchange, texts: Texts) -> Telling:
+    told = texts.word(
+        "seen.witness",
+        transport=fact.transport,
+        first=fact.first_port,
+        last=fact.last_port if fact.last_port != fact.first_port else None,
+        asked=sum(last - first + 1 for first, last in fact.asked),
+        tries=fact.tries,
+        answered=sum(last - first + 1 for first, last in fact.answered),
+        controls=fact.controls_asked or None,
+    )
+    return (told,), ()
 
 
 def _http(fact: HttpExchange, texts: Texts) -> Telling:
