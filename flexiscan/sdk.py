@@ -18,6 +18,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Gate, Task
 from flexiscan.model.profile import Profile
 from flexiscan.model.target import Depth, Target
+from flexiscan.net.hop_limits import NO_LIMIT, Hops
 from flexiscan.net.link import (
     CannotLook,
     Connection,
@@ -33,12 +34,14 @@ from flexiscan.net.tls_context import permissive_context
 from flexiscan.net.worker_guard import run_worker
 
 __all__ = [
+    "NO_LIMIT",
     "CannotLook",
     "Connection",
     "Context",
     "Datagram",
     "DatagramPort",
     "Draft",
+    "Hops",
     "IcmpNotice",
     "NotConnected",
     "PlanView",
@@ -74,9 +77,12 @@ class Context(Protocol):
         """Seconds on the run's clock."""
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1
+        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
     ) -> Connection | NotConnected:
-        """A TCP connection to exactly this address. Raises CannotLook for everything local."""
+        """A TCP connection to exactly this address, its packets within `hops`.
+
+        Raises CannotLook for everything local.
+        """
 
     def datagrams(self, address: str) -> DatagramPort:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""

@@ -106,6 +106,8 @@ class UdpPort:
         if not self._events:
             self._arrived.clear()
             self._drain()
+            if not self._events and timeout_s <= 0:
+                return None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     while not self._events:

@@ -18,6 +18,7 @@ from typing import Literal
 from flexiscan.model.icmp import IcmpError
 from flexiscan.net.byte_stream import ByteStream, Ending
 from flexiscan.net.error_queue import IS_AVAILABLE, ask_for_errors, drain_errors, stop_asking
+from flexiscan.net.hop_limits import NO_LIMIT, Hops
 from flexiscan.net.link import CannotLook, NotConnected, Received, TlsAgreed, TlsFailed
 from flexiscan.net.obstacle import obstacle_of, own_refusal
 from flexiscan.net.pace import Pace
@@ -100,6 +101,7 @@ async def connect(
     *,
     timeout_s: float = 4.5,
     attempts: int = 1,
+    hops: Hops = NO_LIMIT,
     pace: Pace,
     wall: ScopeWall,
 ) -> StreamConnection | NotConnected:
@@ -117,7 +119,7 @@ async def connect(
             async with pace.syn(address):
                 wall.check(address, port, "tcp")
                 began = _now()
-                outcome = await _attempt(address, port, timeout_s)
+                outcome = await _attempt(address, port, timeout_s, hops)
         except OSError as error:
             raise obstacle_of(error, address) from error
         waited_s += _now() - began
@@ -128,11 +130,12 @@ async def connect(
             return NotConnected(outcome.outcome, outcome.icmp, attempt, waited_s)
 
 
-async def _attempt(address: str, port: int, timeout_s: float) -> StreamConnection | _Refused:
+async def _attempt(address: str, port: int, timeout_s: float, hops: Hops) -> StreamConnection | _Refused:
     """One SYN and its repetitions. Raises OSError or CannotLook for what this machine refuses by itself."""
     for _ in range(_MOST_MEETINGS):
         with contextlib.ExitStack() as undo:
             sock = undo.enter_context(_open_socket(address))
+            hops.apply(sock)
             outcome = await _shake_hands(sock, address, port, timeout_s)
             if isinstance(outcome, _Refused):
                 return outcome

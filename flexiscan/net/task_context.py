@@ -11,6 +11,7 @@ from flexiscan.net import datagram, dial, worker
 from flexiscan.net.clock import Clock
 from flexiscan.net.datagram import UdpPort
 from flexiscan.net.dial import StreamConnection
+from flexiscan.net.hop_limits import NO_LIMIT, Hops
 from flexiscan.net.link import NotConnected
 from flexiscan.net.pace import Pace
 from flexiscan.net.wall import ScopeWall
@@ -34,10 +35,12 @@ class TaskContext:
         return self.clock.monotonic()
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1
+        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
     ) -> StreamConnection | NotConnected:
         """A TCP connection to exactly this address. Raises CannotLook for everything local."""
-        return await dial.connect(address, port, timeout_s=timeout_s, attempts=attempts, pace=self.pace, wall=self.wall)
+        return await dial.connect(
+            address, port, timeout_s=timeout_s, attempts=attempts, hops=hops, pace=self.pace, wall=self.wall
+        )
 
     def datagrams(self, address: str) -> UdpPort:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""

@@ -149,7 +149,7 @@ class _Context:
     def monotonic(self) -> float:
         return self.clock.monotonic()
 
-    async def connect(self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1) -> Any:
+    async def connect(self, address: str, port: int, *, timeout_s: float = 4.5, **_: object) -> Any:
         fact = await self.ask()
         assert fact.kind == "tcp"
         if fact.connect == "accepted":

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from flexiscan.model.endpoint import family_of
 from flexiscan.model.icmp import IcmpError
-from flexiscan.sdk import Datagram, IcmpNotice, NotConnected, Received, TlsAgreed, TlsFailed
+from flexiscan.sdk import NO_LIMIT, Datagram, Hops, IcmpNotice, NotConnected, Received, TlsAgreed, TlsFailed
 
 Answer = tuple[float, "Datagram | IcmpNotice"]
 """Seconds after the datagram was sent, and what arrives then (its at_s is set on arrival)."""
@@ -169,7 +169,7 @@ class TwinContext:
         return self.clock.now_s
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1
+        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
     ) -> TwinConnection | NotConnected:
         self.connects.append((address, port, timeout_s, attempts))
         return self.links.pop(0)
