@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flexiscan.api.request import ScanRequest
+from flexiscan.api.witness import keys_of_code
 from flexiscan.engine.runtime import Journal, Runtime
 from flexiscan.engine.scan_host import Wanted, WantedIn
 from flexiscan.errors import ScopeRefused, UsageError
@@ -41,6 +42,8 @@ class Run:
     start: RunStarted
     began_s: float
     """The start on the monotonic clock."""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """For probes; never in a plan, a record or a report."""
 
     @staticmethod
     def begin(request: ScanRequest, clock: Clock) -> Run:
@@ -72,7 +75,7 @@ class Run:
                 **({} if request.vantage is None else {"vantage": dict(request.vantage)}),
             },
         )
-        return Run(request, clock, profile, start, began_s)
+        return Run(request, clock, profile, start, began_s, _secrets(request))
 
     def runtime(self, pace: Pace, journal: Journal) -> Runtime:
         """What the tasks of a host share; its wall is open for the resolvers alone."""
@@ -86,7 +89,7 @@ class Run:
             pace=pace,
             wall=self._wall(),
             journal=journal,
-            secrets={} if self.request.witness_code is None else {"witness": self.request.witness_code},
+            secrets=self.secrets,
         )
 
     def wall_for(self, target: Target, addresses: tuple[TargetAddress, ...]) -> ScopeWall:
@@ -133,6 +136,10 @@ class Run:
             exclude_ports=scope.exclude_ports,
             clock=self.clock,
         )
+
+
+def _secrets(request: ScanRequest) -> dict[str, str]:
+    return {} if request.witness_code is None else {"witness": keys_of_code(request.witness_code).as_text()}
 
 
 def _resolver_openings(server: str) -> tuple[Opening, Opening]:

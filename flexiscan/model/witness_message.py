@@ -43,6 +43,16 @@ class WitnessKeys:
     log: bytes
     nonce: bytes
 
+    def as_text(self) -> str:
+        """All of them, for whoever must not spend the time that it takes to make them from a code."""
+        return " ".join(key.hex() for key in (self.question, self.answer, self.log, self.nonce))
+
+    @staticmethod
+    def from_text(text: str) -> WitnessKeys:
+        """The keys that `as_text` wrote. Raises ValueError for anything else."""
+        question, answer, log, nonce = (bytes.fromhex(part) for part in text.split(" "))
+        return WitnessKeys(question, answer, log, nonce)
+
 
 @dataclass(frozen=True, slots=True)
 class WitnessAnswer:

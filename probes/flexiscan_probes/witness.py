@@ -15,10 +15,10 @@ from flexiscan.model.facts_witness import WitnessBeat, WitnessExchange
 from flexiscan.model.plan import Task
 from flexiscan.model.witness_message import (
     ANSWER_BYTES,
+    WitnessKeys,
     WitnessMessageError,
     build_question,
     read_answer,
-    witness_keys,
     witness_nonce,
 )
 from flexiscan.sdk import CannotLook, Connection, Context, Draft, NotConnected, PlanView, ProbeSpec
@@ -128,7 +128,7 @@ async def _observe_range(ctx: Context, task: Task, address: str) -> WitnessExcha
     chance = random.Random(seed)
     ports = sample_ports(first, last, int(task.params["count"]), frozenset(task.params["excluded"]), chance)
     async with ctx.datagrams(address) as link:
-        questions = Questions(ctx, link, _code(ctx), control_port=int(task.params["control_port"]))
+        questions = Questions(ctx, link, _keys(ctx), control_port=int(task.params["control_port"]))
         for number in range(RANGE_PASSES):
             await questions.put(ports if number == 0 else chance.sample(ports, len(ports)), number)
         return questions.as_exchange(first, last, RANGE_PASSES)
@@ -137,7 +137,7 @@ async def _observe_range(ctx: Context, task: Task, address: str) -> WitnessExcha
 async def _observe_udp(ctx: Context, task: Task, address: str, port: int) -> WitnessExchange:
     first_number = int(task.params["first_number"])
     async with ctx.datagrams(address) as link:
-        questions = Questions(ctx, link, _code(ctx))
+        questions = Questions(ctx, link, _keys(ctx))
         for number in range(first_number, first_number + UDP_TRIES):
             if port not in questions.answered:
                 await questions.put([port], number)
@@ -146,7 +146,7 @@ async def _observe_udp(ctx: Context, task: Task, address: str, port: int) -> Wit
 
 async def _observe_tcp(ctx: Context, task: Task, address: str, port: int) -> WitnessExchange:
     began_s = ctx.monotonic()
-    keys = witness_keys(_code(ctx))
+    keys = _keys(ctx)
     nonce = witness_nonce(keys, ctx.run_id, "tcp", address, port, int(task.params["first_number"]))
     link = await ctx.connect(address, port, timeout_s=CONNECT_TIMEOUT_S)
     base = WitnessExchange(transport="tcp", first_port=port, last_port=port, asked=((port, port),), tries=1)
@@ -184,11 +184,11 @@ async def _read(ctx: Context, link: Connection) -> bytes:
     return data
 
 
-def _code(ctx: Context) -> str:
-    code = ctx.secrets.get("witness")
-    if code is None:
-        raise CannotLook("internal", "the code of the witness is not here")
-    return code
+def _keys(ctx: Context) -> WitnessKeys:
+    text = ctx.secrets.get("witness")
+    if text is None:
+        raise CannotLook("internal", "the keys for the witness are not here")
+    return WitnessKeys.from_text(text)
 
 
 SPEC: Final = ProbeSpec(id="witness.ask", version=1, plan=plan, observe=observe)

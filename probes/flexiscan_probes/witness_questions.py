@@ -10,10 +10,10 @@ from typing import Final
 
 from flexiscan.model.facts_witness import WitnessBeat, WitnessExchange, spans_of
 from flexiscan.model.witness_message import (
+    WitnessKeys,
     WitnessMessageError,
     build_question,
     read_answer,
-    witness_keys,
     witness_nonce,
 )
 from flexiscan.sdk import Context, Datagram, DatagramPort
@@ -31,12 +31,12 @@ _NONCE = slice(16, 32)
 class Questions:
     """What was asked over one socket, and what came back."""
 
-    def __init__(self, ctx: Context, link: DatagramPort, code: str, *, control_port: int | None = None) -> None:
+    def __init__(self, ctx: Context, link: DatagramPort, keys: WitnessKeys, *, control_port: int | None = None) -> None:
         self.answered: set[int] = set()
         self.media_seen = False
         self._ctx = ctx
         self._link = link
-        self._keys = witness_keys(code)
+        self._keys = keys
         self._control_port = control_port
         self._began_s = ctx.monotonic()
         self._sent: dict[bytes, tuple[int, float]] = {}

@@ -1,0 +1,165 @@
+"""What this machine and its network can see: asked before a scan, so that its verdicts can be understood.
+
+Packets go to the configured resolvers, and to the control host if the user names one; to nobody else.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from flexiscan.api.doctor_dns import State, check_resolvers
+from flexiscan.api.doctor_egress import BlindSpan, ControlHost, check_egress
+from flexiscan.errors import ScopeRefused, UsageError
+from flexiscan.host_name import is_loopback
+from flexiscan.net.clock import Clock
+from flexiscan.net.error_queue import IS_AVAILABLE
+from flexiscan.net.reach import reach
+from flexiscan.net.wall import Opening, ScopeWall, open_dns_server, open_target
+
+# Documentation addresses (RFC 5737, RFC 3849): only asked of the routing table, never sent to.
+_ROUTE_QUESTIONS: Final = (("ipv4", "192.0.2.1"), ("ipv6", "2001:db8::1"))
+_RELEASED: Final = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+"""This version did not exist before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line: what was looked at, what was seen, what it means for verdicts, and what to do about it."""
+
+    name: str
+    state: State
+    seen: str
+    means: str = ""
+    next_step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything that the doctor found. `blind`: ports that do not get out of this network."""
+
+    made: dt.datetime
+    checks: tuple[Check, ...]
+    blind: tuple[BlindSpan, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 3 when verdicts of a scan from here would be incomplete."""
+        return 3 if any(check.state == "failed" for check in self.checks) else 0
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorRequest:
+    """What to look at."""
+
+    resolvers: tuple[str, ...] = ()
+    """ADDR#PORT."""
+    control_host: str | None = None
+    authorised_by: str = ""
+    witness_code: str | None = field(default=None, repr=False)
+
+
+async def diagnose(request: DoctorRequest, clock: Clock | None = None) -> Diagnosis:
+    """Look. Raises UsageError or ScopeRefused before anything is sent."""
+    clock = clock or Clock()
+    control = _control_host(request)
+    wall = ScopeWall(_openings(request, control), clock=clock)
+    checks = [*_families(), *_own_rights(), _clock_hint(clock.now())]
+    blind: tuple[BlindSpan, ...] = ()
+    with wall.enforced():
+        checks += [Check(*told) for told in await check_resolvers(request.resolvers, clock.now())]
+        if control is None:
+            checks.append(_no_control_host())
+        else:
+            lines, blind = await check_egress(control, wall, clock)
+            checks += [Check(*line) for line in lines]
+    return Diagnosis(clock.now(), tuple(checks), blind)
+
+
+def _control_host(request: DoctorRequest) -> ControlHost | None:
+    """The control host, if one may be asked."""
+    if request.control_host is None:
+        return None
+    try:
+        address = str(ipaddress.ip_address(request.control_host.strip("[]")))
+    except ValueError as error:
+        raise UsageError(f"--control-host {request.control_host!r} is not an address", "write an address") from error
+    if not is_loopback(address) and not request.authorised_by.strip():
+        raise ScopeRefused(
+            f"nobody has allowed questions to {address}; nothing was sent", "say who did: --authorised-by TEXT"
+        )
+    return ControlHost(address, request.witness_code)
+
+
+def _openings(request: DoctorRequest, control: ControlHost | None) -> Iterable[Opening]:
+    for server in request.resolvers:
+        address, _, port = server.rpartition("#")
+        yield from open_dns_server(address.strip("[]"), port=int(port))
+    if control is not None:
+        yield from open_target(control.address)
+
+
+def _families() -> Iterable[Check]:
+    for family, question in _ROUTE_QUESTIONS:
+        name = "IPv4" if family == "ipv4" else "IPv6"
+        found = reach(question)
+        if found.usable and found.source_address is not None:
+            translated = family == "ipv4" and not ipaddress.ip_address(found.source_address).is_global
+            seen = f"packets would leave from {found.source_address}"
+            yield Check(name, "ok", seen + (", which is translated on the way" if translated else ""))
+        else:
+            yield Check(
+                name,
+                "failed",
+                "no usable address, or no route",
+                f"every verdict about an {name} address will be inconclusive",
+                f"scan from a network that has {name}",
+            )
+
+
+def _own_rights() -> Iterable[Check]:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
+    except PermissionError:
+        yield Check(
+            "raw sockets",
+            "limited",
+            "not allowed",
+            "verdicts are the same, with less evidence beside them",
+            "for --raw: run as root, or with CAP_NET_RAW",
+        )
+    except OSError as error:
+        yield Check("raw sockets", "limited", error.strerror or str(error), "as without the right to open them")
+    else:
+        yield Check("raw sockets", "ok", "allowed")
+    if IS_AVAILABLE:
+        yield Check("ICMP errors", "ok", "this system hands them over")
+    else:
+        means = "a refusal by a firewall looks like silence: more verdicts are inconclusive"
+        yield Check("ICMP errors", "limited", "this system keeps them to itself", means, "scan from Linux")
+
+
+def _clock_hint(now: dt.datetime) -> Check:
+    if now >= _RELEASED:
+        return Check("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC; not before this version was made")
+    return Check(
+        "clock",
+        "failed",
+        f"{now:%Y-%m-%d %H:%M:%S} UTC, before this version was made",
+        "verdicts about certificates, signatures and time windows would be wrong",
+        "set the clock",
+    )
+
+
+def _no_control_host() -> Check:
+    return Check(
+        "ways out",
+        "limited",
+        "not looked at: no control host was named",
+        "a port that this network lets nobody reach looks like one that the server's firewall blocks",
+        "name a machine of yours outside: --control-host ADDR, best with a witness on it (--witness CODE)",
+    )

@@ -1,0 +1,191 @@
+"""The one file, run as on a server: on loopback, with real sockets and a log that is read as a scan reads it."""
+
+from __future__ import annotations
+
+import ast
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flexiscan import witness as server
+from flexiscan.model import witness_message as wire
+from flexiscan.policy.witness.log import WitnessLog, read_log
+
+CODE = "a1b2-c3d4-e5f6-0718"
+KEYS = wire.witness_keys(CODE)
+HOST = "127.0.0.1"
+FILE = Path(server.__file__)
+MEDIA_PORT = 40000
+
+
+@contextmanager
+def running(log: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A witness on loopback that listens already."""
+    argv = [sys.executable, "-I", str(FILE), "--code", CODE, "--log", str(log), "--bind", HOST, "--media-ports", "4"]
+    child = subprocess.Popen([*argv, *options], stderr=subprocess.PIPE, text=True)
+    try:
+        assert child.stderr is not None
+        first = child.stderr.readline()
+        assert first.startswith("listening on"), first
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def end(child: subprocess.Popen[str], log: Path) -> WitnessLog:
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == 130
+    return read_log(log.read_bytes(), KEYS.log)
+
+
+def nonce_of(number: int, transport: str = "udp") -> bytes:
+    return wire.witness_nonce(KEYS, "run", "tcp" if transport == "tcp" else "udp", HOST, MEDIA_PORT, number)
+
+
+def ask_udp(sock: socket.socket, payload: bytes, port: int = MEDIA_PORT) -> bytes:
+    sock.settimeout(5)
+    sock.sendto(payload, (HOST, port))
+    return sock.recv(2048)
+
+
+@pytest.fixture
+def sock() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.bind((HOST, 0))
+        yield made
+
+
+def test_it_is_written_for_python_3_8_and_the_standard_library_alone():
+    tree = ast.parse(FILE.read_text(encoding="utf-8"), feature_version=(3, 8))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= set(sys.stdlib_module_names)
+    newer = {"zip": "strict", "dataclass": "slots"}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
+    assert not [c for c in calls if any(k.arg == newer.get(getattr(c.func, "id", "")) for k in c.keywords if k.arg)]
+
+
+def test_ours_is_answered_and_noted_and_strangers_are_only_noted(tmp_path: Path, sock: socket.socket):
+    log = tmp_path / "log"
+    with running(log) as child:
+        stranger = wire.build_question(wire.witness_keys("ffff-eeee-dddd-cccc"), "udp", MEDIA_PORT, nonce_of(9))
+        for payload in (b"", b"\x80\xc9\x00\x01abcd", stranger, b"x" * 72, b"y" * 2000):
+            sock.sendto(payload, (HOST, MEDIA_PORT))
+        question = wire.build_question(KEYS, "udp", MEDIA_PORT, nonce_of(0))
+        answer = ask_udp(sock, question)
+        assert wire.read_answer(KEYS, "udp", nonce_of(0), answer).port == MEDIA_PORT
+        found = end(child, log)
+    how = [arrival.how for arrival in found.arrivals]
+    assert how.count("ok") == 1
+    assert how.count("not-ours") == server.LISTED_PER_PORT["not-ours"]
+    assert found.is_whole
+    text = log.read_text()
+    assert json.loads(text.splitlines()[-1])["totals"] == {"not-ours": 5, "ok": 1, "unlisted": 1}
+    assert "yyyy" not in text
+    assert nonce_of(0).hex() in text
+
+
+def test_a_replayed_question_is_not_answered_again(tmp_path: Path, sock: socket.socket):
+    log = tmp_path / "log"
+    with running(log) as child:
+        question = wire.build_question(KEYS, "udp", MEDIA_PORT, nonce_of(0))
+        ask_udp(sock, question)
+        sock.sendto(question, (HOST, MEDIA_PORT))
+        sock.sendto(question, (HOST, 5060))
+        fresh = ask_udp(sock, wire.build_question(KEYS, "udp", MEDIA_PORT, nonce_of(1)))
+        assert wire.read_answer(KEYS, "udp", nonce_of(1), fresh)
+        found = end(child, log)
+    assert sorted((a.how, a.port) for a in found.arrivals) == [
+        ("ok", MEDIA_PORT),
+        ("ok", MEDIA_PORT),
+        ("replayed", 5060),
+        ("replayed", MEDIA_PORT),
+    ]
+
+
+def test_over_tcp_a_connection_is_noted_whatever_it_says(tmp_path: Path):
+    log = tmp_path / "log"
+    nonce = nonce_of(0, "tcp")
+    with running(log) as child:
+        with socket.create_connection((HOST, 5061), 5):
+            pass
+        with socket.create_connection((HOST, 5061), 5) as link:
+            link.sendall(wire.build_question(KEYS, "tcp", 5061, nonce))
+            answer = b""
+            while chunk := link.recv(200):
+                answer += chunk
+        assert wire.read_answer(KEYS, "tcp", nonce, answer).port == 5061
+        found = end(child, log)
+    assert [(a.place, a.port, a.how) for a in found.arrivals] == [("tcp4", 5061, "not-ours"), ("tcp4", 5061, "ok")]
+
+
+def test_a_port_in_use_is_left_alone_and_named(tmp_path: Path, sock: socket.socket):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 1434))
+        with running(tmp_path / "log") as child:
+            found = end(child, tmp_path / "log")
+    start = json.loads((tmp_path / "log").read_text().splitlines()[0])
+    assert ["udp4", "in-use", [["udp4", 1434, 1434]]] in start["refused"]
+    assert ("udp4", 1434) not in found.bound
+    assert ("udp4", 161) in found.bound
+
+
+def test_it_ends_by_itself_with_signs_of_life(tmp_path: Path):
+    log = tmp_path / "log"
+    with running(log, "--minutes", "0.01") as child:
+        assert child.wait(20) == 0
+    found = read_log(log.read_bytes(), KEYS.log)
+    assert found.ended_as == "time"
+    assert found.signs[-1].until_ms > found.started_ms
+    assert not found.local_firewall_open
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--code", CODE, "--minutes", "61"], ["--code", CODE, "--minutes", "0"], ["--code", "short"], []],
+    ids=["too-long", "no-time", "short-code", "no-code"],
+)
+def test_wrong_use_is_refused(options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("FLEXISCAN_WITNESS_CODE", raising=False)
+    try:
+        code = server.main([*options, "--log", str(tmp_path / "log")])
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    assert code == 2
+    assert not (tmp_path / "log").exists()
+
+
+def test_an_older_log_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    log = tmp_path / "log"
+    log.write_text("older")
+    assert server.main(["--code", CODE, "--log", str(log)]) == 2
+    assert log.read_text() == "older"
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_it_writes_itself_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    argv = [sys.executable, "-m", "flexiscan", "witness", "--write", str(tmp_path / "witness.py")]
+    assert subprocess.run(argv, timeout=60).returncode == 0
+    assert (tmp_path / "witness.py").read_bytes() == FILE.read_bytes()
+    assert server.main(["--new-code"]) == 0
+    assert wire.witness_keys(capsys.readouterr().out.strip())
+
+
+def test_answers_have_a_cap():
+    memory = server.Memory()
+    allowed = sum(memory.may_answer() for _ in range(3 * server.ANSWERS_PER_S))
+    assert allowed <= 2 * server.ANSWERS_PER_S  # a second may have ended in between
+
+
+def test_nonces_are_kept_in_bounded_space(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(server, "MAX_NONCES", 3)
+    memory = server.Memory()
+    assert [memory.judge(bytes([number])) for number in range(5)] == ["ok"] * 3 + ["replayed"] * 2
