@@ -28,6 +28,8 @@ COMMANDS = {
     "rules": "flexiscan.cli.rules:rules",
     "explain": "flexiscan.cli.rules:explain",
     "schema": "flexiscan.cli.rules:schema",
+    "doctor": "flexiscan.cli.doctor:doctor",
+    "witness": "flexiscan.cli.witness:witness",
 }
 
 
