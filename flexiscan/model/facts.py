@@ -142,11 +142,14 @@ class RtpSweep(Frozen):
     near_hop_limit: int | None = None
     """The hop limit of those datagrams that were to end at the last router in front of the server; None: none were."""
     near_asked: int = 0
-    """Ports of the range that such a datagram was sent to."""
+    """Ports of the range that such a datagram was sent to in every near pass."""
+    near_passes: int = 0
     near_expired: tuple[IcmpTally, ...] = ()
     """Time exceeded about ports of the range: packets to them came as far as the router that says so."""
     near_canaries: tuple[PathTrial, ...] = ()
-    """The same for ports outside the range, before and after."""
+    """Batches of such datagrams to ports outside the range, before and after."""
+    near_range: tuple[PathTrial, ...] = ()
+    """The same for some ports of the range."""
 
 
 HttpOutcome = Literal[

@@ -61,6 +61,16 @@ def _rtp(fact: Mapping[str, Any]) -> str:
     return f"asked {fact['ports_asked']}{icmp} data {fact['data_ports']} media {len(fact['media'])}"
 
 
+def _tcp_path(fact: Mapping[str, Any]) -> str:
+    hops = ", ".join(f"{hop['hop_limit']} {hop['answer']}{_icmp(hop['icmp'])}" for hop in fact["hops"])
+    return f"[{hops}] reply {fact['reply_hop_limit']}"
+
+
+def _udp_path(fact: Mapping[str, Any]) -> str:
+    came = [_icmp(tally["icmp"]) for trial in (*fact["ports"], *fact["canaries"]) for tally in trial["icmp"]]
+    return f"{len(fact['ports'])} trials, came:{'|'.join(sorted(set(came)))}"
+
+
 def _http(fact: Mapping[str, Any]) -> str:
     names = ",".join(name.lower() for name, _ in fact["headers"])
     return f"{fact['outcome']} {fact['status']} [{names}]"
@@ -95,6 +105,8 @@ DIGESTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "tcp": _tcp,
     "udp": _udp,
     "rtp-sweep": _rtp,
+    "tcp-path": _tcp_path,
+    "udp-path": _udp_path,
     "http": _http,
     "dns": _dns,
     "tls-hello": _tls,
