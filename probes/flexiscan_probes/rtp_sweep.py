@@ -6,7 +6,7 @@ The first inbound media packet ends all sending at once: a stray datagram must n
 from __future__ import annotations
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -15,6 +15,7 @@ from typing import Final
 from flexiscan.model.facts import IcmpTally, MediaSeen, SweepPort
 from flexiscan.model.icmp import IcmpError
 from flexiscan.sdk import Context, Datagram, DatagramPort, IcmpNotice
+from flexiscan_probes.path_trial import tally
 from flexiscan_probes.wire import rtcp
 
 CANARY_PAUSE_S: Final = 0.2
@@ -45,6 +46,15 @@ class RangeSweep:
     """Ports that something came back from since the last comparison began."""
     media: dict[int, rtcp.MediaHeader | None] = field(default_factory=dict)
     media_packets: Counter[int] = field(default_factory=Counter)
+    near: set[int] = field(default_factory=set)
+    """Ports that got a datagram which was to end before the server."""
+    expired: dict[int, IcmpError] = field(default_factory=dict)
+    """Where such datagrams ended, by port."""
+    sent_by_second: Counter[int] = field(default_factory=Counter)
+    errors_by_second: Counter[int] = field(default_factory=Counter)
+    first_sent_s: float | None = None
+    fresh: list[tuple[int, IcmpError]] = field(default_factory=list)
+    """Errors, with their ports, that nobody has looked at yet."""
 
     @property
     def media_seen(self) -> bool:
@@ -55,14 +65,33 @@ class RangeSweep:
         """Those of the ports that nothing came back from, in the same order."""
         return [port for port in ports if port not in self.icmp and port not in self.data]
 
-    async def ask(self, ports: Sequence[int]) -> None:
-        """One datagram to each port, as fast as the pace allows, listening after every one."""
+    async def ask(
+        self,
+        ports: Sequence[int],
+        *,
+        hop_limit: int | None = None,
+        enough: Callable[[], bool] = lambda: False,
+        wait_s: float = PASS_WAIT_S,
+    ) -> None:
+        """One datagram to each port, as fast as the pace allows, listening after every one, until `enough`."""
         for port in ports:
-            await self._send(port)
+            await self._send(port, hop_limit)
             await self._drain()
-            if self.media_seen:
+            if self.media_seen or enough():
                 return
-        await self.listen(PASS_WAIT_S, until=lambda: not self.silent(ports))
+        await self.listen(wait_s, until=lambda: not self.silent(ports))
+
+    async def hear(self, wait_s: float) -> list[IcmpNotice]:
+        """Listen for a while; also gives the ICMP errors themselves."""
+        ends_s = self.ctx.monotonic() + wait_s
+        heard: list[IcmpNotice] = []
+        while (event := await self.link.next(timeout_s=max(0.0, ends_s - self.ctx.monotonic()))) is not None:
+            self.note(event)
+            if isinstance(event, IcmpNotice):
+                heard.append(event)
+            if self.media_seen:
+                break
+        return heard
 
     async def compare(self, ports: Sequence[int]) -> tuple[SweepPort, ...]:
         """Ask canaries slowly and more than once; what each of them did."""
@@ -84,10 +113,20 @@ class RangeSweep:
             if event is not None:
                 self.note(event)
 
-    async def _send(self, port: int) -> None:
-        await self.link.send(self.payload, port=port)
-        self.asked.add(port)
+    async def _send(self, port: int, hop_limit: int | None = None) -> None:
+        await self.link.send(self.payload, port=port, hop_limit=hop_limit)
         self.datagrams += 1
+        if hop_limit is not None:
+            self.near.add(port)
+            return
+        self.asked.add(port)
+        self.sent_by_second[self._second()] += 1
+
+    def _second(self) -> int:
+        now_s = self.ctx.monotonic()
+        if self.first_sent_s is None:
+            self.first_sent_s = now_s
+        return int(now_s - self.first_sent_s)
 
     async def _drain(self) -> None:
         while (event := await self.link.next(timeout_s=0.0)) is not None:
@@ -96,9 +135,8 @@ class RangeSweep:
     def note(self, event: Datagram | IcmpNotice) -> None:
         """Take in one event; other addresses and errors about packets that are not ours say nothing."""
         if isinstance(event, IcmpNotice):
-            if event.to_port in self.asked and _may_quote(event.quoted, self.payload):
-                self.icmp[event.to_port] = event.icmp
-                self.recent.add(event.to_port)
+            if (event.to_port in self.asked or event.to_port in self.near) and _may_quote(event.quoted, self.payload):
+                self._note_error(event.to_port, event.icmp)
         elif ip_address(event.from_address) == ip_address(self.link.address):
             self.recent.add(event.from_port)
             if rtcp.is_media(event.data) and event.data != self.payload:  # an echo is no media
@@ -106,13 +144,22 @@ class RangeSweep:
                 self.media_packets[event.from_port] += 1
             self.data.add(event.from_port)
 
+    def _note_error(self, port: int, icmp: IcmpError) -> None:
+        if port in self.near and icmp.meaning == "time-exceeded":
+            self.expired[port] = icmp
+            return
+        self.icmp[port] = icmp
+        self.fresh.append((port, icmp))
+        self.recent.add(port)
+        self.errors_by_second[self._second()] += 1
+
     def icmp_tallies(self, ports: Collection[int]) -> tuple[IcmpTally, ...]:
         """ICMP errors about these ports, grouped by kind and sender, the commonest first."""
-        groups: dict[IcmpError, list[int]] = defaultdict(list)
-        for port in sorted(set(ports) & self.icmp.keys()):
-            groups[self.icmp[port]].append(port)
-        ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[1]))
-        return tuple(IcmpTally(icmp=icmp, ports=tuple(members)) for icmp, members in ordered)
+        return tally({port: icmp for port, icmp in self.icmp.items() if port in ports})
+
+    def expired_tallies(self, ports: Collection[int]) -> tuple[IcmpTally, ...]:
+        """Where datagrams to these ports ended that were to end before the server."""
+        return tally({port: icmp for port, icmp in self.expired.items() if port in ports})
 
     def media_counts(self) -> tuple[MediaSeen, ...]:
         """Media by port: counts and header facts, no content."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from flexiscan.model.facts import RtpSweep
+from flexiscan.model.icmp import IcmpError
 from flexiscan.model.plan import Task
-from flexiscan.sdk import CannotLook
+from flexiscan.sdk import CannotLook, NotConnected
 from flexiscan_probes import rtp
-from tests.probes.twin import Network, TwinContext, datagram, port_unreachable, prohibited
+from tests.probes.twin import Network, TwinContext, datagram, icmp_notice, port_unreachable, prohibited
 
 ADDRESSES = ["192.0.2.10", "2001:db8:2::10"]
 FIREWALL = "198.51.100.1"
@@ -37,9 +39,12 @@ def task(address: str, seed: int = 11) -> Task:
     )
 
 
-async def sweep(network: Network, address: str = ADDRESSES[0], seed: int = 11) -> tuple[RtpSweep, TwinContext]:
+async def sweep(
+    network: Network, address: str = ADDRESSES[0], seed: int = 11, sample: int = 500
+) -> tuple[RtpSweep, TwinContext]:
     ctx = TwinContext(network=network)
-    fact = await rtp.observe(ctx, task(address, seed))
+    wanted = task(address, seed)
+    fact = await rtp.observe(ctx, wanted.model_copy(update={"params": {**wanted.params, "sample": sample}}))
     assert ctx.ports[0].closed
     return fact, ctx
 
@@ -87,8 +92,8 @@ async def test_an_unprotected_host_answers_for_itself(address: str):
     assert fact.silent == 0
     assert fact.passes == 1
     assert [(tally.icmp.offender, len(tally.ports)) for tally in fact.icmp] == [(address, 500)]
-    assert {canary.reply for canary in fact.canaries} == {"icmp"}
-    assert {canary.reply for canary in fact.canaries_after} == {"icmp"}
+    assert fact.canaries == ()
+    assert (fact.stopped, fact.decided_after_s) == ("decided", pytest.approx(0.02, abs=0.02))
 
 
 async def test_an_icmp_limit_shows_as_a_few_answers_and_much_silence():
@@ -105,8 +110,10 @@ async def test_an_icmp_limit_shows_as_a_few_answers_and_much_silence():
 
     fact, _ = await sweep(network)
     assert 6 <= 500 - fact.silent <= 20
-    assert fact.passes == 2
+    assert fact.passes == 1
     assert {FIRST, FIRST + 1, LAST - 1, LAST} <= set(fact.icmp[0].ports)
+    assert sum(fact.sent_by_second) == fact.datagrams
+    assert max(fact.errors_by_second[1:]) <= 2
 
 
 async def test_a_reject_rule_with_one_silent_hole_asks_the_hole_three_times():
@@ -148,12 +155,70 @@ async def test_the_first_media_packet_stops_everything_and_its_content_is_not_ke
     assert fact.data_ports == ()
 
 
-async def test_media_from_a_canary_stops_before_the_range_is_touched():
+async def test_media_from_a_canary_stops_the_sweep_too():
     voice = bytes.fromhex("8000000700000050cafebabe") + bytes(160)
-    fact, ctx = await sweep(lambda _, port, __: [(0.01, datagram(ADDRESSES[0], port, voice))])
+
+    def network(_: bytes, port: int, __: float):
+        return [] if in_range(port) else [(0.01, datagram(ADDRESSES[0], port, voice))]
+
+    fact, ctx = await sweep(network)
     assert fact.stopped == "media-seen"
-    assert len(ctx.ports[0].sent) == 1
-    assert fact.ports_asked == 0
+    assert len(ctx.ports[0].sent) == 4 + 1
+    assert fact.ports_asked == 4
+
+
+async def test_an_unprotected_host_is_not_swept_whole():
+    fact, ctx = await sweep(lambda _, port, __: [(0.01, port_unreachable(ADDRESSES[0], port))], sample=10001)
+    assert fact.stopped == "decided"
+    assert fact.decided_after_s is not None
+    assert fact.decided_after_s < 3
+    assert 500 < len(ctx.ports[0].sent) < 1500
+
+
+PATH = {"guide_port": 443, "hop_limit": 3, "server_routers": 3}
+
+
+def guide(address: str) -> NotConnected:
+    icmp = IcmpError(family="ipv4", icmp_type=11, code=0, offender="203.0.113.6")
+    return NotConnected("icmp", icmp, 1, 0.01)
+
+
+async def walk(network: Network, guides: int = 8, answer: NotConnected | None = None):
+    ctx = TwinContext(network=network)
+    ctx.links = [answer or guide(ADDRESSES[0]) for _ in range(guides)]
+    wanted = task(ADDRESSES[0])
+    fact = await rtp.observe(ctx, wanted.model_copy(update={"params": {**wanted.params, "path": PATH}}))
+    return fact, ctx
+
+
+async def test_behind_a_drop_rule_two_passes_end_at_the_last_router():
+    fact, ctx = await walk(lambda *_: ())
+    assert (fact.passes, fact.near_passes, fact.near_asked) == (3, 2, 500)
+    assert (fact.near_expired, len(fact.near_canaries), len(fact.near_range)) == ((), 2, 2)
+    limits = Counter(ctx.ports[0].hop_limits)
+    assert limits[3] == 2 * 500 + 2 * (8 + 16)
+    assert limits[None] == 500 + 2 * 8
+    assert fact.datagrams == len(ctx.ports[0].sent)
+
+
+async def test_a_port_that_comes_as_far_as_the_router_decides():
+    hole = 40000
+
+    def network(_: bytes, port: int, __: float):
+        return [(0.01, icmp_notice(ADDRESSES[0], port, (11, 0), offender="203.0.113.6"))] if port == hole else []
+
+    fact, _ = await walk(lambda payload, port, at_s: network(payload, port, at_s))
+    assert fact.stopped == "decided" or fact.near_expired
+    assert {port for tally in fact.near_expired for port in tally.ports} == {hole}
+
+
+async def test_an_edge_device_that_is_nearer_than_the_server_does_not_decide():
+    def network(_: bytes, port: int, __: float):
+        notice = port_unreachable(ADDRESSES[0], port)
+        return [(0.01, replace(notice, icmp=notice.icmp.model_copy(update={"hop_limit": 63})))]
+
+    fact, _ = await walk(network)
+    assert (fact.stopped, fact.ports_asked, fact.silent) == ("", 500, 0)
 
 
 async def test_an_echo_of_our_report_is_data_and_no_media():

@@ -53,6 +53,7 @@ class TwinDatagramPort:
     def __init__(self, address: str, clock: VirtualClock, network: Network, pps: float = 200.0) -> None:
         self.address = address
         self.sent: list[tuple[float, int, bytes]] = []
+        self.hop_limits: list[int | None] = []
         self.closed = False
         self._clock = clock
         self._network = network
@@ -64,6 +65,7 @@ class TwinDatagramPort:
         assert not self.closed
         self._clock.now_s += self._pause_s
         self.sent.append((self._clock.now_s, port, payload))
+        self.hop_limits.append(hop_limit)
         for delay_s, event in self._network(payload, port, self._clock.now_s):
             heapq.heappush(self._coming, (self._clock.now_s + delay_s, next(self._number), event))
 
