@@ -7,10 +7,13 @@ the perimeter lets packets through, and silence alone proves nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from flexiscan.model.facts import IcmpTally, RtpSweep, SweepPort
+from flexiscan.model.facts import IcmpTally, RtpSweep, SweepPort, TcpPath
+from flexiscan.model.icmp import IcmpError
+from flexiscan.model.path_reading import reply_distance, server_reply_distance
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
+from flexiscan.policy.ports.end_of_way import end_of_range
 from flexiscan.policy.ports.reading import PortReading, icmp_params, is_rejection, same_address
 from flexiscan.policy.rule import Outcome, Seen
 
@@ -32,10 +35,16 @@ FEW_SILENT: Final = 0.1
 """Share of the sample up to which silent ports among rejected ones count as holes, not as an ICMP limit."""
 TRIES_FOR_A_HOLE: Final = 3
 _SHOWN_PORTS: Final = 20
+_BUSY_DATAGRAMS: Final = 50
+_BUSY_SECONDS: Final = 2
+_LIMITED_SHARE: Final = 0.5
 
 
-def read_sweep(seen: Seen, fact: RtpSweep) -> PortReading:
-    """The state of the range. The worst sign wins; a pass needs a rejection for every port that was asked."""
+def read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen] = ()) -> PortReading:
+    """The state of the range. The worst sign wins; a pass needs a sign of rejection for every port that was asked.
+
+    `paths`: the way to the web port of the address, which tells how far away the server is.
+    """
     params = _coverage(fact)
     address = str(seen.task.address)
     if fact.media:
@@ -44,24 +53,35 @@ def read_sweep(seen: Seen, fact: RtpSweep) -> PortReading:
         strange = sum(canary.reply == "data" for canary in fact.canaries) > 1
         shown = params | {"ports": list(fact.data_ports[:_SHOWN_PORTS])}
         return _found("everything-answers" if strange else "open", seen, shown)
-    passing = [tally for tally in fact.icmp if _is_from_target(tally, address)]
+    in_its_name = [tally for tally in fact.icmp if _is_from_target(tally, address)]
+    by_edge = answers_everywhere(fact, paths)
+    passing = [tally for tally in in_its_name if not by_edge or who_answers(tally.icmp, paths) != "edge"]
     if passing:
         shown = params | icmp_params(passing[0].icmp) | _ports([p for tally in passing for p in tally.ports])
-        # Tentative: an edge device that owns the address answers alike, and its distance is not measured.
-        return PortReading("perimeter-passes", (seen,), "tentative", shown)
+        # Without a known distance a device at the edge that owns the address would look alike.
+        known = any(who_answers(tally.icmp, paths) == "server" for tally in passing)
+        return PortReading("perimeter-passes", (seen, *paths), "firm" if known else "tentative", shown)
+    end = end_of_range(seen, fact)
+    if end is not None and end.passes:
+        return PortReading("perimeter-passes", (seen,), "firm", params | end.params)
     if fact.stopped == "send-refused":
         return PortReading("send-refused", (seen,), params=params)
     astray = [tally for tally in fact.icmp if not is_rejection(tally.icmp)]
     if astray:
         return PortReading("path-error", (seen,), params=params | icmp_params(astray[0].icmp))
-    return _read_rejected(seen, fact, params) if fact.icmp else _read_silent(seen, fact, params)
+    if fact.stopped == "decided":  # the probe took for the server what is none: the rest was not asked
+        return PortReading("no-exposure-seen", (seen,), "tentative", params, rests_on_absence=True)
+    if not fact.icmp:
+        return _read_silent(seen, fact, params)
+    because = (seen, *paths) if in_its_name else (seen,)
+    return _read_rejected(because, fact, params | ({"edge_device": True} if in_its_name else {}))
 
 
-def _found(result: str, seen: Seen, params: Mapping[str, Any]) -> PortReading:
+def _found(result: str, seen: Seen, params: dict[str, Any]) -> PortReading:
     return PortReading(result, (seen,), "confirmed", params)
 
 
-def _read_rejected(seen: Seen, fact: RtpSweep, params: Mapping[str, Any]) -> PortReading:
+def _read_rejected(because: tuple[Seen, ...], fact: RtpSweep, params: dict[str, Any]) -> PortReading:
     """Something in front rejects: all of the sample, nearly all of it, or only as much as its ICMP limit allows."""
     rejected = sorted(port for tally in fact.icmp for port in tally.ports)
     population = fact.last_port - fact.first_port + 1
@@ -71,21 +91,69 @@ def _read_rejected(seen: Seen, fact: RtpSweep, params: Mapping[str, Any]) -> Por
         "bound": exposed_bound(population, len(rejected)),
         "bound_percent": round(CONFIDENCE * 100),
     }
+    if is_icmp_limited(fact):
+        shown["icmp_limited"] = True
     if not fact.silent:
-        return PortReading("filtered", (seen,), "tentative", shown)
+        whole = fact.ports_asked == population
+        return PortReading("filtered", because, "firm" if whole else "tentative", shown)
     few = fact.silent <= FEW_SILENT * fact.ports_asked and fact.passes >= TRIES_FOR_A_HOLE
     if few and _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
-        return PortReading("open-or-filtered", (seen,), "tentative", shown, rests_on_absence=True)
-    return PortReading("no-exposure-seen", (seen,), "tentative", shown, rests_on_absence=True)
+        return PortReading("open-or-filtered", because, "tentative", shown, rests_on_absence=True)
+    return PortReading("no-exposure-seen", because, "tentative", shown, rests_on_absence=True)
 
 
-def _read_silent(seen: Seen, fact: RtpSweep, params: Mapping[str, Any]) -> PortReading:
+def is_icmp_limited(fact: RtpSweep) -> bool:
+    """Whether errors came at a constant pace far below that of the datagrams: silence then says nothing at all.
+
+    The first second is left out: limits let a burst pass.
+    """
+    pairs = list(zip(fact.sent_by_second, fact.errors_by_second, strict=False))[1:]
+    busy = [(sent, errors) for sent, errors in pairs if sent >= _BUSY_DATAGRAMS]
+    if len(busy) < _BUSY_SECONDS or not any(errors for _, errors in busy):
+        return False
+    return all(errors <= _LIMITED_SHARE * sent for sent, errors in busy)
+
+
+def _read_silent(seen: Seen, fact: RtpSweep, params: dict[str, Any]) -> PortReading:
     """Not one port of the range answered: like the canaries, or unlike them?"""
     if not any(canary.reply != "silence" for canary in fact.canaries):
-        return PortReading("no-exposure-seen", (seen,), "tentative", params, rests_on_absence=True)
+        return _read_all_silent(seen, fact, params)
     if _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
         return PortReading("open-or-filtered", (seen,), "tentative", params, rests_on_absence=True)
     return PortReading("canaries-disagree", (seen,), params=params, rests_on_absence=True)
+
+
+def _read_all_silent(seen: Seen, fact: RtpSweep, params: dict[str, Any]) -> PortReading:
+    """Silent within the range and outside: a filter, if datagrams were seen to end before the server."""
+    end = end_of_range(seen, fact)
+    if end is None:
+        return PortReading("no-exposure-seen", (seen,), "tentative", params, rests_on_absence=True)
+    population = fact.last_port - fact.first_port + 1
+    shown = params | end.params
+    if fact.ports_asked == population:
+        return PortReading("filtered", (seen,), "firm", shown, rests_on_absence=True)
+    shown |= {"bound": exposed_bound(population, fact.ports_asked), "bound_percent": round(CONFIDENCE * 100)}
+    return PortReading("filtered", (seen,), "tentative", shown, rests_on_absence=True)
+
+
+def who_answers(icmp: IcmpError, paths: Sequence[Seen]) -> Literal["server", "edge", "unknown"]:
+    """Whose answer an error in the target's name is: of the server at its own distance, or of something nearer?"""
+    for path in paths:
+        own = server_reply_distance(path.fact) if isinstance(path.fact, TcpPath) else None
+        distance = reply_distance(icmp.hop_limit)
+        if own is not None and distance is not None and distance <= own:
+            return "edge" if distance < own else "server"
+    return "unknown"
+
+
+def answers_everywhere(fact: RtpSweep, paths: Sequence[Seen]) -> bool:
+    """Whether a device in front of the server answers outside the range as well.
+
+    One that answers within the range alone may be another machine that the range is forwarded to.
+    """
+    errors = [canary.icmp for canary in fact.canaries if canary.icmp is not None]
+    edge = [icmp for icmp in errors if icmp.meaning == "port-unreachable" and who_answers(icmp, paths) == "edge"]
+    return len(edge) >= 2
 
 
 def _are_rejected(canaries: Sequence[SweepPort]) -> bool:

@@ -10,12 +10,14 @@ from typing import Any, Final
 from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.finding import Confidence
 from flexiscan.model.icmp import IcmpError
+from flexiscan.policy.ports.end_of_way import end_of_way
 from flexiscan.policy.rule import Outcome, Seen
 
 PORT_RESULTS: Final[Mapping[str, Outcome]] = {
     "open-confirmed": "violated",
     "open": "violated",
     "open-or-filtered": "violated",
+    "perimeter-passes": "violated",
     "closed-unfiltered": "holds",
     "filtered": "holds",
     "no-exposure-seen": "cannot-tell",
@@ -84,15 +86,19 @@ def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortRea
     return PortReading("path-error", (seen,))
 
 
-def read_udp(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
-    """The state of a single UDP port. `canaries`: the same exchange with ports that nobody uses."""
+def read_udp(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths: Sequence[Seen] = ()) -> PortReading:
+    """The state of a single UDP port.
+
+    `canaries`: the same exchange with ports that nobody uses. `paths`: how far datagrams to the ports of the address
+    come on their way.
+    """
     match fact.reply:
         case "data":
             return _read_data(seen, fact, canaries)
         case "icmp" if fact.icmp is not None:
             return _read_icmp(seen, fact.icmp, by_host="closed-unfiltered")
         case "silence":
-            return _read_silence(seen, fact, canaries)
+            return _read_silence(seen, fact, canaries, paths)
     return PortReading("path-error", (seen,))
 
 
@@ -178,7 +184,9 @@ def _read_dropped(seen: Seen, params: Mapping[str, Any], *, weak: bool) -> PortR
     return PortReading("filtered", (seen,), confidence, shown, rests_on_absence=True)
 
 
-def _read_silence(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
+def _read_silence(
+    seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths: Sequence[Seen]
+) -> PortReading:
     """Silence of a UDP port means what the canaries asked just before and just after it did."""
     neighbours = _neighbours(seen, canaries)
     params = {"waited_s": round(fact.waited_s, 1), "tries": fact.tries}
@@ -190,6 +198,12 @@ def _read_silence(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> Po
         return PortReading("open-or-filtered", because, "tentative", params, rests_on_absence=True)
     if states != ["silent", "silent"]:
         return PortReading("canaries-disagree", because, params=params, rests_on_absence=True)
+    end = end_of_way(seen, paths)
+    if end is not None and end.passes:
+        return PortReading("perimeter-passes", (*because, end.seen), "firm", params | end.params)
+    if end is not None:
+        dropped = _read_dropped(seen, params | end.params, weak=False)
+        return PortReading("filtered", (*because, end.seen), dropped.confidence, dropped.params, rests_on_absence=True)
     if _question(seen) not in _ANSWERING:
         return PortReading("no-exposure-seen", because, "tentative", params, rests_on_absence=True)
     dropped = _read_dropped(seen, params, weak=True)

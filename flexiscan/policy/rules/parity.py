@@ -46,14 +46,20 @@ def _readings(case: Case) -> dict[tuple[str, Slot], PortReading]:
         for seen in case.of(role):
             task = seen.task
             canaries = tuple(canary for canary in case.of(canary_role) if canary.task.address == task.address)
-            reading = reading_of(seen, canaries)
+            reading = reading_of(seen, canaries, _at(case, "udp-path", task.address))
             if reading and task.address is not None and task.transport is not None and task.port is not None:
                 found[task.address, (task.transport, task.port, task.port)] = reading
     for seen in case.of("rtp-sweep"):
         if isinstance(seen.fact, RtpSweep) and seen.task.address is not None:
             slot: Slot = ("udp", seen.fact.first_port, seen.fact.last_port)
-            found[seen.task.address, slot] = read_sweep(seen, seen.fact)
+            found[seen.task.address, slot] = read_sweep(
+                seen, seen.fact, _at(case, "tcp-path", seen.task.address)
+            )
     return found
+
+
+def _at(case: Case, role: str, address: str | None) -> tuple[Seen, ...]:
+    return tuple(seen for seen in case.of(role) if seen.task.address == address)
 
 
 def _differing(case: Case, comparison: Comparison) -> Judgement:
@@ -120,6 +126,8 @@ PARITY_PORT_RULES: Final[tuple[Rule, ...]] = (
             Need("udp", at="host"),
             Need("udp-canary", at="host", optional=True),
             Need("rtp-sweep", at="host", optional=True),
+            Need("tcp-path", at="host", optional=True),
+            Need("udp-path", at="host", optional=True),
         ),
         subjects=the_host,
         judge=judge_ports_equal,

@@ -22,12 +22,14 @@ DECLARED_RESULTS: Final[Mapping[str, Outcome]] = {
 }
 
 TCP_NEEDS: Final = (Need("tcp"), Need("tcp-canary", at="address", optional=True))
-UDP_NEEDS: Final = (Need("udp"), Need("udp-canary", at="address"))
+WAYS: Final = (Need("tcp-path", at="address", optional=True), Need("udp-path", at="address", optional=True))
+UDP_NEEDS: Final = (Need("udp"), Need("udp-canary", at="address"), *WAYS)
 BOTH_NEEDS: Final = (
     Need("tcp", optional=True),
     Need("tcp-canary", at="address", optional=True),
     Need("udp", optional=True),
     Need("udp-canary", at="address", optional=True),
+    *WAYS,
 )
 
 Subjects = Callable[[Ground], Iterable[Subject]]
@@ -45,7 +47,7 @@ def read_port(case: Case) -> PortReading:
     if case.subject.transport == "tcp" and tcp and isinstance(tcp[0].fact, TcpExchange):
         return read_tcp(tcp[0], tcp[0].fact, case.of("tcp-canary"))
     if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
-        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"))
+        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"))
     excluded = case.subject.port in case.scope.exclude_ports
     return PortReading("excluded" if excluded else "not-looked-at", ())
 
@@ -77,7 +79,7 @@ def judge_media_range(case: Case) -> Judgement:
     sweeps = [seen for seen in case.of("rtp-sweep") if isinstance(seen.fact, RtpSweep)]
     if not sweeps or not isinstance(sweeps[0].fact, RtpSweep):
         return Judgement("cannot-tell", "not-looked-at")
-    reading = read_sweep(sweeps[0], sweeps[0].fact)
+    reading = read_sweep(sweeps[0], sweeps[0].fact, case.of("tcp-path"))
     judgement = _as_judgement(reading, RANGE_RESULTS)
     if reading.result != "media-received":
         return judgement
@@ -201,7 +203,7 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         id="ports.rtp-unreachable",
         results=RANGE_RESULTS,
-        needs=(Need("rtp-sweep", at="address"),),
+        needs=(Need("rtp-sweep", at="address"), Need("tcp-path", at="address", optional=True)),
         subjects=_ranges,
         judge=judge_media_range,
     ),
@@ -230,10 +232,10 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
 """ports.no-undeclared-port needs a sweep of all ports, which no probe makes yet: it shows as not built."""
 
 
-def reading_of(seen: Seen, canaries: tuple[Seen, ...]) -> PortReading | None:
+def reading_of(seen: Seen, canaries: tuple[Seen, ...], paths: tuple[Seen, ...] = ()) -> PortReading | None:
     """The state of any port that was asked, for rules that compare ports; None for other facts."""
     if isinstance(seen.fact, TcpExchange):
         return read_tcp(seen, seen.fact, canaries)
     if isinstance(seen.fact, UdpExchange):
-        return read_udp(seen, seen.fact, canaries)
+        return read_udp(seen, seen.fact, canaries, paths)
     return None
