@@ -87,6 +87,8 @@ class PortWorld:
     tcp_canary: Mapping[str, TcpExchange] = field(default_factory=dict)
     udp_canary: Mapping[str, UdpExchange] = field(default_factory=dict)
     sweep: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
+    tcp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
+    udp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
     control: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Outcomes of the control before everything, in the middle of the UDP lane, and after everything."""
     control_port: int = 443
@@ -139,6 +141,12 @@ class PortWorld:
             fact = self.facts.get(("tcp", address, port), usual)
             self._add("tcp", address, "tcp", port, fact, (10.0, 20.0), question)
         self._build_udp(address)
+        for role, ways, span_s in (
+            ("tcp-path", self.tcp_path, (20.0, 25.0)),
+            ("udp-path", self.udp_path, (262.0, 280.0)),
+        ):
+            if ways.get(address) is not None:
+                self._add(role, address, "udp" if role == "udp-path" else "tcp", None, ways[address], span_s)
 
     def _build_udp(self, address: str) -> None:
         """Canary, ports, canary, ports, canary, sweep; ten seconds each, with the middle control inside."""
