@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from flexiscan.model.facts import FamilyReach, HttpExchange, RtpSweep, TcpExchange, UdpExchange
+from flexiscan.model.facts import FamilyReach, HttpExchange, PathTrial, RtpSweep, TcpExchange, TcpPath, UdpExchange, UdpPath
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
 from flexiscan.model.facts_witness import WitnessExchange
@@ -48,6 +48,8 @@ def _tell(outcome: Any, texts: Texts) -> Telling:
         "tcp": _tcp,
         "udp": _udp,
         "rtp-sweep": _rtp,
+        "tcp-path": _tcp_path,
+        "udp-path": _udp_path,
         "http": _http,
         "dns": _dns,
         "tls-hello": _tls,
@@ -103,6 +105,38 @@ def _rtp(fact: RtpSweep, texts: Texts) -> Telling:
         for tally in fact.icmp[:MAX_RECORDS]
     )
     return (told, *tallies), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
+
+
+def _tcp_path(fact: TcpPath, texts: Texts) -> Telling:
+    reached = [hop.hop_limit for hop in fact.hops if hop.answer == "accepted"]
+    told = texts.word("seen.tcp_path", port=fact.port, distance=min(reached, default=None), reply=fact.reply_hop_limit)
+    hops = tuple(
+        texts.word(
+            "seen.hop",
+            limit=hop.hop_limit,
+            answer=hop.icmp.meaning if hop.icmp is not None else hop.answer,
+            offender=hop.icmp.offender if hop.icmp is not None else None,
+        )
+        for hop in fact.hops[:MAX_RECORDS]
+    )
+    return (told, *hops), ()
+
+
+def _udp_path(fact: UdpPath, texts: Texts) -> Telling:
+    if not fact.ports:
+        return (), ()
+    told = texts.word(
+        "seen.udp_path",
+        trials=len(fact.ports) + len(fact.canaries),
+        limit=fact.ports[0].hop_limit,
+        answered=_answered(fact.ports),
+        canaries=_answered(fact.canaries) or None,
+    )
+    return (told,), ()
+
+
+def _answered(trials: tuple[PathTrial, ...]) -> int:
+    return len({port for trial in trials for tally in trial.icmp for port in tally.ports})
 
 
 def _witness(fact: WitnessExchange, texts: Texts) -> Telling:

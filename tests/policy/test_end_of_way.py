@@ -222,4 +222,4 @@ def test_an_icmp_limit_is_named(address: str):
     )
     finding = PortWorld(sweep={address: limited}).finding(RANGE, address, "udp")
     assert shown(finding)[:2] == ("inconclusive", "no-exposure-seen")
-    assert finding.params["icmp_limited"] is True
+    assert finding.params["icmp_per_s"] == 1

@@ -51,7 +51,7 @@ def end_of_range(seen: Seen, fact: RtpSweep) -> EndOfWay | None:
     expired = [tally for tally in (*fact.near_expired, *tried) if _has_expired(tally)]
     if expired:
         ports = sorted({port for tally in expired for port in tally.ports})
-        return EndOfWay(seen, True, _behind(expired[0]) | {"ports": ports[:20], "reached": len(ports)})
+        return EndOfWay(seen, True, _behind(expired[0]) | {"ports": ports[:20], "came_through": len(ports)})
     complete = fact.near_passes >= _TRIALS and fact.near_asked >= fact.ports_asked > 0
     if tried or not complete or len(fact.near_canaries) < _TRIALS or len(fact.near_range) < _TRIALS:
         return None

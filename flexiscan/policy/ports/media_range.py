@@ -74,7 +74,7 @@ def read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen] = ()) -> PortRe
     if not fact.icmp:
         return _read_silent(seen, fact, params)
     because = (seen, *paths) if in_its_name else (seen,)
-    return _read_rejected(because, fact, params | ({"edge_device": True} if in_its_name else {}))
+    return _read_rejected(because, fact, params | ({"edge_device": address} if in_its_name else {}))
 
 
 def _found(result: str, seen: Seen, params: dict[str, Any]) -> PortReading:
@@ -92,7 +92,7 @@ def _read_rejected(because: tuple[Seen, ...], fact: RtpSweep, params: dict[str, 
         "bound_percent": round(CONFIDENCE * 100),
     }
     if is_icmp_limited(fact):
-        shown["icmp_limited"] = True
+        shown["icmp_per_s"] = max(fact.errors_by_second[1:])
     if not fact.silent:
         whole = fact.ports_asked == population
         return PortReading("filtered", because, "firm" if whole else "tentative", shown)
