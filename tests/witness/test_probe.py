@@ -133,7 +133,7 @@ async def test_a_forged_witness_and_an_echo_are_strange():
     def network(payload: bytes, port: int, at_s: float) -> list[Answer]:
         if port == 40003:
             return [(0.01, datagram(V4, port, payload))]
-        return answering([40005], forged)(payload, port, at_s)
+        return list(answering([40005], forged)(payload, port, at_s))
 
     fact, _ = await swept(network)
     assert (fact.answered, ports_of(fact.strange), fact.stopped) == ((), {40003, 40005}, "")

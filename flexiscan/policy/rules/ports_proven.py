@@ -78,7 +78,7 @@ def _with_witness(case: Case, judgement: Judgement) -> Judgement:
     if reading.arrived:
         return _passes(asked, reading, judgement)
     if reading.silent and judgement.result in _UNCONFIRMED:
-        return _filtered(asked, reading, judgement)
+        return _filtered(asked, reading, judgement, egress_known="vantage" in case.options)
     return replace(judgement, params={**judgement.params, "witness": reading.missing or "silent"})
 
 
@@ -92,11 +92,14 @@ def _passes(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Judg
     return Judgement("violated", "perimeter-passes", (asked.seen,), "confirmed", params=params)
 
 
-def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Judgement:
+def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement, *, egress_known: bool) -> Judgement:
     params = {**judgement.params, **reading.params, "witness": "silent"}
     because = (*judgement.because, *(seen for seen in reading.because if seen not in judgement.because))
     if not _is_range(asked.fact):
-        return Judgement("holds", "filtered", because, "confirmed", params=params, rests_on_absence=True)
+        # The provider of the scanner may have dropped it: a control on another port does not tell.
+        in_doubt = "provider_may_filter" in params and not egress_known
+        confidence: Confidence = judgement.confidence if in_doubt else "confirmed"
+        return Judgement("holds", "filtered", because, confidence, params=params, rests_on_absence=True)
     fact = asked.fact
     population, shown = fact.last_port - fact.first_port + 1, len(reading.silent)
     unproven = population - shown
@@ -108,7 +111,7 @@ def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Ju
         return replace(judgement, params={**judgement.params, "witness": reason})
     if unproven:
         params |= {"bound": bound, "bound_percent": round(CONFIDENCE * 100)}
-    confidence: Confidence = "tentative" if unproven else "confirmed"
+    confidence = "tentative" if unproven else "confirmed"
     return Judgement("holds", "filtered", because, confidence, params=params, rests_on_absence=True)
 
 
