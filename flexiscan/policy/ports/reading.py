@@ -193,6 +193,8 @@ def _read_silence(
     if neighbours is None:
         return PortReading("not-looked-at", (), params=params)
     because = (seen, *neighbours)
+    if fact.alien_replies:  # something came back, if not from where it should: no silence
+        return PortReading("path-error", because, params=params | {"alien_replies": fact.alien_replies})
     states = [_canary_state(canary) for canary in neighbours]
     if states == ["rejected", "rejected"]:
         return PortReading("open-or-filtered", because, "tentative", params, rests_on_absence=True)
