@@ -18,7 +18,7 @@ from tests.scenarios.runs import ScenarioRuns
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
-DEPENDS_ON_TIMING = frozenset(name for name in ALL if name.startswith(("firewall_blocks_", "proxy_bans_")))
+DEPENDS_ON_TIMING = frozenset(name for name in ALL if name.startswith(("firewall_blocks_", "proxy_bans_", "lossy_")))
 """Where it is a matter of moments which task is the first to be cut off: expectations hold, golden files cannot."""
 
 UDP_PPS = 200
