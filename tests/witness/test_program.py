@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import selectors
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,3 +191,30 @@ def test_nonces_are_kept_in_bounded_space(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(server, "MAX_NONCES", 3)
     memory = server.Memory()
     assert [memory.judge(bytes([number])) for number in range(5)] == ["ok"] * 3 + ["replayed"] * 2
+
+
+def test_where_few_sockets_can_be_waited_for_several_threads_share_them(
+    tmp_path: Path, sock: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
+    """As on Windows: the select() there takes 512 sockets."""
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    monkeypatch.setattr(server, "SHARD", 2)
+    doors = [server.Door(server.listening_socket("udp", HOST, 0), "udp", "4", 40000 + number) for number in range(5)]
+    log, leaving = tmp_path / "log", threading.Event()
+    journal = server.Journal(str(log), KEYS.log, server.Clock())
+    journal.write("start", version=1, run="r", local_firewall_open=True, bound=[["udp4", 40000, 40004]])
+    keys = server.derive_keys(CODE)
+    watching = threading.Thread(target=server.watch, args=(doors, keys, journal, 1.0, leaving))
+    watching.start()
+    for door in doors:
+        nonce = wire.witness_nonce(KEYS, "run", "udp", HOST, door.port, 0)
+        answer = ask_udp(sock, wire.build_question(KEYS, "udp", door.port, nonce), door.sock.getsockname()[1])
+        assert wire.read_answer(KEYS, "udp", nonce, answer).port == door.port
+    leaving.set()
+    watching.join(20)
+    for door in doors:
+        door.sock.close()
+    journal.close()
+    found = read_log(log.read_bytes(), KEYS.log)
+    assert sorted(arrival.port for arrival in found.arrivals) == [40000, 40001, 40002, 40003, 40004]
+    assert found.ended_as == "interrupted"
