@@ -39,6 +39,7 @@ TCP_PORTS = (*_LOW_TCP_PORTS, 8080, 8443, 9692, 13317, 13404, 33333, 50797)
 UDP_PORTS = (69, 137, 161, 1434, 5060, 33333, 50797)
 MEDIA_PORTS = (40000, 50000)
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what reaches the server, wherever it comes in
+WINDOWS = sys.platform == "win32"
 CONTROL_PORT = 51515
 """Listened on over TCP and UDP; let through for the test, it shows that questions do arrive."""
 
@@ -336,18 +337,31 @@ def open_doors(wanted: Iterable[tuple[str, int]], addresses: list[str]) -> tuple
     """The doors that could be opened, and (place, port, reason) for the others. No addresses: everywhere."""
     doors: list[Door] = []
     refused: list[Any] = []
+    own = own_addresses() if WINDOWS else []
     for transport, port in wanted:
-        if not addresses:
+        if not addresses and not WINDOWS:
             with contextlib.suppress(OSError):
                 doors.append(Door(listening_socket(transport, "::", port, dual=True), transport, "46", port))
                 continue
         for address in addresses or EVERYWHERE:
             family = "6" if ":" in address else "4"
             try:
+                for one in own:
+                    if (":" in one) == (family == "6"):
+                        listening_socket(transport, one, port).close()
                 doors.append(Door(listening_socket(transport, address, port), transport, family, port))
             except OSError as error:
                 refused.append((transport + family, port, reason_of(error)))
     return doors, refused
+
+
+def own_addresses() -> list[str]:
+    """This machine's addresses. Windows may give a port of all of them to us that somebody holds on one of them, who
+    then gets what arrives: so each is tried by itself before."""
+    found = {"127.0.0.1", "::1"}
+    with contextlib.suppress(OSError):
+        found.update(str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None))
+    return sorted(address for address in found if "%" not in address and not address.startswith("fe80"))
 
 
 def listening_socket(transport: str, address: str, port: int, dual: bool = False) -> socket.socket:
@@ -355,8 +369,8 @@ def listening_socket(transport: str, address: str, port: int, dual: bool = False
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM)
     try:
-        if sys.platform == "win32":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        if WINDOWS:
+            sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", 0), 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         sock.bind((address, port))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import selectors
 import signal
@@ -218,3 +219,29 @@ def test_where_few_sockets_can_be_waited_for_several_threads_share_them(
     found = read_log(log.read_bytes(), KEYS.log)
     assert sorted(arrival.port for arrival in found.arrivals) == [40000, 40001, 40002, 40003, 40004]
     assert found.ended_as == "interrupted"
+
+
+def test_on_windows_a_port_that_somebody_holds_on_one_address_is_not_ours(monkeypatch: pytest.MonkeyPatch):
+    """There a port of all addresses can be had although somebody holds it on one, who then gets what arrives."""
+    taken = []
+
+    def listening_socket(transport: str, address: str, port: int, dual: bool = False) -> socket.socket:
+        assert not dual
+        taken.append(address)
+        if (address, port) == ("192.0.2.10", 161):
+            raise OSError(errno.EADDRINUSE, "in use")
+        return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    monkeypatch.setattr(server, "WINDOWS", True)
+    monkeypatch.setattr(server, "own_addresses", lambda: ["127.0.0.1", "192.0.2.10", "::1"])
+    monkeypatch.setattr(server, "listening_socket", listening_socket)
+    doors, refused = server.open_doors([("udp", 161), ("udp", 69)], [])
+    for door in doors:
+        door.sock.close()
+    assert refused == [("udp4", 161, "in-use")]
+    assert sorted((door.families, door.port) for door in doors) == [("4", 69), ("6", 69), ("6", 161)]
+    assert taken[:2] == ["127.0.0.1", "192.0.2.10"]
+
+
+def test_a_machine_knows_its_own_addresses():
+    assert {"127.0.0.1", "::1"} <= set(server.own_addresses())
