@@ -7,7 +7,16 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from flexiscan.model.facts import FamilyReach, HttpExchange, PathTrial, RtpSweep, TcpExchange, TcpPath, UdpExchange, UdpPath
+from flexiscan.model.facts import (
+    FamilyReach,
+    HttpExchange,
+    PathTrial,
+    RtpSweep,
+    TcpExchange,
+    TcpPath,
+    UdpExchange,
+    UdpPath,
+)
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
 from flexiscan.model.facts_witness import WitnessExchange
