@@ -187,9 +187,11 @@ def test_a_silent_tcp_port_among_resetting_ones_is_a_weaker_sign():
     assert shown(finding) == ("pass", "filtered", "tentative")
 
 
-def test_answers_of_strangers_do_not_open_a_port():
+def test_answers_of_strangers_neither_open_a_port_nor_leave_it_silent():
     quiet = DROPPED_UDP.model_copy(update={"alien_replies": 3})
-    assert PortWorld({("udp", V4, 5060): quiet}).finding(SIP, V4, "udp", 5060).verdict == "pass"
+    finding = PortWorld({("udp", V4, 5060): quiet}).finding(SIP, V4, "udp", 5060)
+    assert shown(finding)[:2] == ("inconclusive", "path-error")
+    assert finding.params["alien_replies"] == 3
 
 
 @pytest.mark.parametrize("missing", [V4, V6])
