@@ -71,6 +71,7 @@ def _carried_ipv4(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | Non
     return None if address.teredo is None else address.teredo[1]
 
 
+@lru_cache(maxsize=4096)
 def is_never_a_target(address: Address) -> bool:
     """Whether no scope can open it: it names no single machine, or hides which one (RFC 6890, RFC 8215)."""
     if isinstance(address, ipaddress.IPv6Address):
