@@ -19,10 +19,12 @@ from typing import Any
 from flexiscan_lab.lab import Lab
 from flexiscan_lab.scenario import TARGET_IPV4
 from flexiscan_lab.scenarios import ALL
+from flexiscan_probes.path_trial import ANSWER_S, IDLE_S
+from flexiscan_probes.rtp_run import EDGE_WAIT_S
+from flexiscan_probes.rtp_sweep import CANARY_PAUSE_S, CANARY_TRIES, CANARY_WAIT_S, PASS_WAIT_S
 
 RANGE_PORTS = 10001
 FIRST_PORT = 40000
-PASS_WAIT_S = 1.5
 MEBIBYTE_IN_KIB = 1024
 
 
@@ -40,7 +42,9 @@ def measure_sweep(scenario: str, pps: int) -> dict[str, float]:
     sweeps = [o["outcome"] for o in target["observations"] if o["outcome"]["kind"] == "rtp-sweep"]
     slowest = max(sweeps, key=lambda sweep: float(sweep["waited_s"]))
     # Declared waits: after each pass, two rounds over the canaries, the batches at the last router.
-    waits = PASS_WAIT_S * slowest["passes"] + 5.7 + 4.0 * (len(slowest["near_canaries"]) + len(slowest["near_range"]))
+    canaries = 0.0 if slowest["stopped"] else CANARY_TRIES * (len(slowest["canaries"]) * CANARY_PAUSE_S + CANARY_WAIT_S)
+    batches = len(slowest["near_canaries"]) + len(slowest["near_range"])
+    waits = EDGE_WAIT_S + canaries + PASS_WAIT_S * slowest["passes"] + (2 * IDLE_S + ANSWER_S) * batches
     floor = slowest["datagrams"] / pps + waits
     return {
         "datagrams": float(sum(sweep["datagrams"] for sweep in sweeps)),
