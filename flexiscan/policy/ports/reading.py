@@ -184,9 +184,7 @@ def _read_dropped(seen: Seen, params: Mapping[str, Any], *, weak: bool) -> PortR
     return PortReading("filtered", (seen,), confidence, shown, rests_on_absence=True)
 
 
-def _read_silence(
-    seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths: Sequence[Seen]
-) -> PortReading:
+def _read_silence(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths: Sequence[Seen]) -> PortReading:
     """Silence of a UDP port means what the canaries asked just before and just after it did."""
     neighbours = _neighbours(seen, canaries)
     params = {"waited_s": round(fact.waited_s, 1), "tries": fact.tries}

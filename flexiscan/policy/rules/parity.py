@@ -52,9 +52,7 @@ def _readings(case: Case) -> dict[tuple[str, Slot], PortReading]:
     for seen in case.of("rtp-sweep"):
         if isinstance(seen.fact, RtpSweep) and seen.task.address is not None:
             slot: Slot = ("udp", seen.fact.first_port, seen.fact.last_port)
-            found[seen.task.address, slot] = read_sweep(
-                seen, seen.fact, _at(case, "tcp-path", seen.task.address)
-            )
+            found[seen.task.address, slot] = read_sweep(seen, seen.fact, _at(case, "tcp-path", seen.task.address))
     return found
 
 
