@@ -16,6 +16,7 @@ from flexiscan.model.plan import Task
 from flexiscan.sdk import CannotLook
 from flexiscan_probes import rtp, tcp, udp
 from flexiscan_probes.rtp_sweep import REFILL_S
+from flexiscan_probes.tcp_conversation import MAX_READ_BYTES
 from tests.probes.real_context import context, task
 
 LOOPBACKS = [
@@ -145,7 +146,7 @@ async def test_garbage_and_oversize(address: str):
     async with tcp_server(address, flood) as port:
         fact = await connect(address, port, "smb")
     assert (fact.reply, fact.service) == ("data", None)
-    assert fact.data_size == tcp.MAX_READ_BYTES
+    assert fact.data_size == MAX_READ_BYTES
     assert len(fact.data_hex) == 1024
 
 

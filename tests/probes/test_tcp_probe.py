@@ -11,6 +11,7 @@ from flexiscan.model.icmp import IcmpError
 from flexiscan.model.plan import Task
 from flexiscan.sdk import NotConnected, Received
 from flexiscan_probes import tcp
+from flexiscan_probes.tcp_conversation import MAX_READ_BYTES
 from flexiscan_probes.tcp_dialogue import TCP_QUESTIONS, Asking, dialogue_for
 from tests.probes.twin import Talk, TwinConnection, TwinContext, VirtualClock
 
@@ -129,7 +130,7 @@ async def test_a_slow_drip_does_not_hold_the_probe():
 
 async def test_an_endless_answer_is_cut():
     fact, _ = await converse(says(*([b"\xff" * 4096] * 100)), "giop")
-    assert fact.data_size == tcp.MAX_READ_BYTES
+    assert fact.data_size == MAX_READ_BYTES
     assert len(fact.data_hex) == 1024
 
 
