@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +17,7 @@ from flexiscan.errors import ScopeRefused, UsageError
 from flexiscan.host_name import is_loopback
 from flexiscan.net.clock import Clock
 from flexiscan.net.error_queue import IS_AVAILABLE
+from flexiscan.net.raw_right import try_raw_socket
 from flexiscan.net.reach import reach
 from flexiscan.net.wall import Opening, ScopeWall, open_dns_server, open_target
 
@@ -123,7 +123,7 @@ def _families() -> Iterable[Check]:
 
 def _own_rights() -> Iterable[Check]:
     try:
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP).close()
+        try_raw_socket()
     except PermissionError:
         yield Check(
             "raw sockets",

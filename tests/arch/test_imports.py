@@ -41,7 +41,8 @@ def test_only_the_net_room_opens_sockets() -> None:
     holders = {
         source.name for source in sources_of("flexiscan", "flexiscan_probes") if source.imports("socket", "select")
     }
-    assert {name for name in holders if not name.startswith("flexiscan.net.")} == set()
+    beside = {name for name in holders if not name.startswith("flexiscan.net.")}
+    assert beside == {"flexiscan.witness"}  # a program of its own, which runs on the server without the rest
 
 
 def test_only_the_worker_knows_the_second_engine() -> None:
