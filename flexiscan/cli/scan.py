@@ -111,19 +111,15 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     scope, sha256 = _scope(_read_hosts(hosts), options)
     resolvers = tuple(parse_resolver(text) for text in options["resolvers"]) or system_resolvers()
     ca_pem, ca_name = _ca_bundle(options["ca_bundle"])
-    code = options["witness_code"]
-    if code:
+    if code := options["witness_code"]:
         keys_of_code(code)
-    families: tuple[Any, ...] = ("ipv4", "ipv6")
-    if options["only_ipv4"] or options["only_ipv6"]:
-        families = ("ipv4",) if options["only_ipv4"] else ("ipv6",)
     return ScanRequest(
         scope=scope,
         scope_sha256=sha256,
         record_folder=options["record"] or _default_record_folder(scope),
         resolvers=resolvers,
         depth=options["depth"],
-        families=families,
+        families=_families(options),
         only=comma_list(options["only"]),
         skip=comma_list(options["skip"]),
         ca_bundle_pem=ca_pem,
@@ -136,6 +132,12 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
         vantage=_vantage(options["vantage"]),
     )
+
+
+def _families(options: dict[str, Any]) -> tuple[Any, ...]:
+    if options["only_ipv4"] or options["only_ipv6"]:
+        return ("ipv4",) if options["only_ipv4"] else ("ipv6",)
+    return ("ipv4", "ipv6")
 
 
 def _read_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,10 @@ from tests.arch.sources import Source, other_sources, package_sources, sources_o
 
 MAX_MODULE_LINES = 399
 MAX_FUNCTION_LINES = 39
-LONG_MODULES: set[str] = set()
+LONG_MODULES = {
+    "flexiscan.witness",  # one file on purpose: it is carried to a server that has nothing else
+    "flexiscan_lab.scenarios.ports",  # data
+}
 LONG_FUNCTIONS: set[str] = {"tests/reports/sample_documents.py _bad_findings"}
 """Exceptions, by name. Tables of data may be long; nothing else should."""
 
@@ -142,6 +145,7 @@ CATCH_ALL = {
     "flexiscan.engine.boundary": 1,  # a failure of ours
     "flexiscan.engine.registry": 2,  # a broken plug-in
     "flexiscan.policy.evaluate": 2,  # a defect in one rule
+    "flexiscan.witness": 2,  # its log stops claiming that it listens; a socket is closed
     "flexiscan_lab.lab": 1,  # takes the network down again
 }
 """Where any exception at all is caught, and how often: only where it becomes something that shows."""
@@ -174,4 +178,4 @@ def test_nobody_prints() -> None:
         for node in ast.walk(source.tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
-    assert printing == []
+    assert set(printing) == {"flexiscan.witness"}  # a program without the rest, and without click
