@@ -43,10 +43,11 @@ def started_scan(lab: Lab, record: Path, document: Path) -> subprocess.Popen[str
     return scan
 
 
-def test_ctrl_c_keeps_what_was_seen(tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_scan_keeps_what_was_seen(number: signal.Signals, tmp_path: Path):
     with Lab.start(ALL["hardened"]) as lab:
         scan = started_scan(lab, tmp_path / "record", tmp_path / "result.json")
-        scan.send_signal(signal.SIGINT)
+        scan.send_signal(number)
         _, stderr = scan.communicate(timeout=20)
     assert scan.returncode == 130
     assert "what was seen is kept" in stderr
