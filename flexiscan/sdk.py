@@ -77,9 +77,16 @@ class Context(Protocol):
         """Seconds on the run's clock."""
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout_s: float = 4.5,
+        attempts: int = 1,
+        hops: Hops = NO_LIMIT,
+        source: str | None = None,
     ) -> Connection | NotConnected:
-        """A TCP connection to exactly this address, its packets within `hops`.
+        """A TCP connection to exactly this address, its packets within `hops`, from `source` if given.
 
         Raises CannotLook for everything local.
         """

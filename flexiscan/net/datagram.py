@@ -23,6 +23,7 @@ from flexiscan.net.error_queue import (
 )
 from flexiscan.net.link import CannotLook, Datagram, IcmpNotice
 from flexiscan.net.obstacle import obstacle_of, own_refusal
+from flexiscan.net.own_prefix import allow_any_source, source_message
 from flexiscan.net.pace import Pace
 from flexiscan.net.reach import source_address
 from flexiscan.net.readiness import is_ready
@@ -56,7 +57,8 @@ class UdpPort:
         self.address = address
         self.icmp_visible = icmp_visible
         self._sock = sock
-        self._source = source_address(address)
+        self._own = {source_address(address)}
+        """Our addresses that something was sent from, or may be."""
         self._pace = pace
         self._wall = wall
         self._clock = clock
@@ -66,23 +68,35 @@ class UdpPort:
         self._is_listening = False
         self._listen()
 
-    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None) -> None:
-        """Wait for the pace, then send one datagram, with a TTL or hop limit of its own if given.
+    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
+        """Wait for the pace, then send one datagram, with a TTL or hop limit and a source of its own if given.
 
-        Raises CannotLook when the scope or this machine refuses.
+        `source`: any IPv6 address of a prefix that is routed to this machine (see own_prefix); answers to it arrive
+        here as well. Raises CannotLook when the scope or this machine refuses.
         """
         try:
             await self._pace.datagram(self.address)
             self._wall.check(self.address, port, "udp")
-            await self._send_now(payload, port, hop_limit)
+            ancillary = self._ancillary(hop_limit, source)
+            await self._send_now(payload, port, ancillary)
         except OSError as error:
             raise obstacle_of(error, self.address) from error
 
-    async def _send_now(self, payload: bytes, port: int, hop_limit: int | None) -> None:
+    def _ancillary(self, hop_limit: int | None, source: str | None) -> list[tuple[int, int, bytes]]:
+        """What goes beside one datagram, and for it alone."""
+        ancillary = [] if hop_limit is None else [hop_limit_message(self._sock.family, hop_limit)]
+        if source is not None:
+            if len(self._own) == 1:
+                allow_any_source(self._sock)
+            self._own.add(source)
+            ancillary.append(source_message(source))
+        return ancillary
+
+    async def _send_now(self, payload: bytes, port: int, ancillary: list[tuple[int, int, bytes]]) -> None:
         for tries_left in reversed(range(_SEND_TRIES)):
             self._clear_pending_error()
             try:
-                self._put(payload, port, hop_limit)
+                self._put(payload, port, ancillary)
             except OSError as error:
                 if tries_left == 0 or error.errno == errno.EPERM:  # no ICMP error ever reads EPERM: it is ours
                     raise
@@ -91,12 +105,11 @@ class UdpPort:
             else:
                 return
 
-    def _put(self, payload: bytes, port: int, hop_limit: int | None) -> None:
-        if hop_limit is None:
-            self._sock.sendto(payload, (self.address, port))
+    def _put(self, payload: bytes, port: int, ancillary: list[tuple[int, int, bytes]]) -> None:
+        if ancillary:
+            self._sock.sendmsg([payload], ancillary, 0, (self.address, port))
         else:
-            own_hop_limit = hop_limit_message(self._sock.family, hop_limit)
-            self._sock.sendmsg([payload], [own_hop_limit], 0, (self.address, port))
+            self._sock.sendto(payload, (self.address, port))
 
     async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | None:
         """The next event in the order in which the system told of them; None when nothing came in time.
@@ -151,7 +164,7 @@ class UdpPort:
             self._arrived.set()
 
     def _note_error(self, queued: QueuedError) -> None:
-        obstacle = own_refusal(queued.icmp, self.address, self._source)
+        obstacle = own_refusal(queued.icmp, self.address, self._own)
         notice = IcmpNotice(self._clock.monotonic(), queued.to_port, queued.icmp, queued.quoted)
         self._events.append(obstacle or notice)
 

@@ -21,6 +21,7 @@ from flexiscan.net.error_queue import IS_AVAILABLE, ask_for_errors, drain_errors
 from flexiscan.net.hop_limits import NO_LIMIT, Hops
 from flexiscan.net.link import CannotLook, NotConnected, Received, TlsAgreed, TlsFailed
 from flexiscan.net.obstacle import obstacle_of, own_refusal
+from flexiscan.net.own_prefix import allow_any_source
 from flexiscan.net.pace import Pace
 from flexiscan.net.readiness import is_ready
 from flexiscan.net.socket_family import socket_family
@@ -102,14 +103,16 @@ async def connect(
     timeout_s: float = 4.5,
     attempts: int = 1,
     hops: Hops = NO_LIMIT,
+    source: str | None = None,
     pace: Pace,
     wall: ScopeWall,
 ) -> StreamConnection | NotConnected:
     """Connect to a literal address; after silence, try again up to `attempts` times in all.
 
-    4.5 s cover the kernel's repetitions of the SYN at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5). The times
-    in the outcome do not count the wait for the pace. Raises CannotLook when this machine, its routes or the scope
-    stop the packet, ValueError when the address is no literal.
+    4.5 s cover the kernel's repetitions of the SYN at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5). `source`:
+    any IPv6 address of a prefix that is routed to this machine (see own_prefix). The times in the outcome do not
+    count the wait for the pace. Raises CannotLook when this machine, its routes or the scope stop the packet,
+    ValueError when the address is no literal.
     """
     waited_s = 0.0
     attempt = 0
@@ -119,7 +122,7 @@ async def connect(
             async with pace.syn(address):
                 wall.check(address, port, "tcp")
                 began = _now()
-                outcome = await _attempt(address, port, timeout_s, hops)
+                outcome = await _attempt(address, port, timeout_s, hops, source)
         except OSError as error:
             raise obstacle_of(error, address) from error
         waited_s += _now() - began
@@ -130,12 +133,17 @@ async def connect(
             return NotConnected(outcome.outcome, outcome.icmp, attempt, waited_s)
 
 
-async def _attempt(address: str, port: int, timeout_s: float, hops: Hops) -> StreamConnection | _Refused:
+async def _attempt(
+    address: str, port: int, timeout_s: float, hops: Hops, source: str | None
+) -> StreamConnection | _Refused:
     """One SYN and its repetitions. Raises OSError or CannotLook for what this machine refuses by itself."""
     for _ in range(_MOST_MEETINGS):
         with contextlib.ExitStack() as undo:
             sock = undo.enter_context(_open_socket(address))
             hops.apply(sock)
+            if source is not None:
+                allow_any_source(sock)
+                sock.bind((source, 0))
             outcome = await _shake_hands(sock, address, port, timeout_s)
             if isinstance(outcome, _Refused):
                 return outcome
@@ -180,7 +188,7 @@ def _refusal(sock: socket.socket, address: str, number: int) -> _Refused | None:
     """What the error number and the error queue say; None while they say nothing about the connect."""
     errors = drain_errors(sock) if IS_AVAILABLE else []
     if errors:
-        obstacle = own_refusal(errors[0].icmp, address, sock.getsockname()[0])
+        obstacle = own_refusal(errors[0].icmp, address, (sock.getsockname()[0],))
         if obstacle is not None:
             raise obstacle
         return _Refused("icmp", errors[0].icmp)

@@ -113,8 +113,11 @@ class DatagramPort(Protocol):
     icmp_visible: bool
     """False where the system does not tell ICMP errors apart: the verdict is then limited."""
 
-    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None) -> None:
-        """Wait for the pace, then send one datagram. Raises CannotLook when the system refuses for good."""
+    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
+        """Wait for the pace, then send one datagram. Raises CannotLook when the system refuses for good.
+
+        `source`: an address of the prefix that the run may send from; answers to it arrive here as well.
+        """
 
     async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | None:
         """The next event, or None when nothing came in time."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Container
 
 from flexiscan.model.failure import FailureKind
 from flexiscan.model.icmp import IcmpError
@@ -36,14 +37,14 @@ def _reason_of(number: int | None, address: str) -> FailureKind:
     return "internal"
 
 
-def own_refusal(icmp: IcmpError, address: str, source: str | None) -> CannotLook | None:
-    """The obstacle when `source`, our own address, refused a packet to `address`; None when others did.
+def own_refusal(icmp: IcmpError, address: str, own: Container[str | None]) -> CannotLook | None:
+    """The obstacle when one of our own addresses refused a packet to `address`; None when others did.
 
     Read as an answer, a reject rule in the scanner's own packet filter would be taken for one in front of the target.
     "Host unreachable" is kept as an answer: there the scanner is the last router, and no neighbour answered it.
     """
     if icmp.offender == address or icmp.meaning == "host-unreachable":
         return None
-    if icmp.offender != source:
+    if icmp.offender not in own:
         return None
     return CannotLook("no-privilege", f"this machine itself refused the packet ({icmp.meaning})")

@@ -35,11 +35,25 @@ class TaskContext:
         return self.clock.monotonic()
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout_s: float = 4.5,
+        attempts: int = 1,
+        hops: Hops = NO_LIMIT,
+        source: str | None = None,
     ) -> StreamConnection | NotConnected:
         """A TCP connection to exactly this address. Raises CannotLook for everything local."""
         return await dial.connect(
-            address, port, timeout_s=timeout_s, attempts=attempts, hops=hops, pace=self.pace, wall=self.wall
+            address,
+            port,
+            timeout_s=timeout_s,
+            attempts=attempts,
+            hops=hops,
+            source=source,
+            pace=self.pace,
+            wall=self.wall,
         )
 
     def datagrams(self, address: str) -> UdpPort:

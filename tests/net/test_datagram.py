@@ -203,10 +203,10 @@ async def test_a_full_send_buffer_is_waited_for(peer: socket.socket) -> None:
         put = ours._put
         refusals = [BlockingIOError(errno.EAGAIN, "full"), OSError(errno.ENOBUFS, "full")]
 
-        def sometimes(payload: bytes, to_port: int, hop_limit: int | None) -> None:
+        def sometimes(payload: bytes, to_port: int, ancillary: list[tuple[int, int, bytes]]) -> None:
             if refusals:
                 raise refusals.pop()
-            put(payload, to_port, hop_limit)
+            put(payload, to_port, ancillary)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(ours, "_put", sometimes)

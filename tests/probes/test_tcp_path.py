@@ -31,7 +31,14 @@ class Path(TwinContext):
         self.asked: list[Hops] = []
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout_s: float = 4.5,
+        attempts: int = 1,
+        hops: Hops = NO_LIMIT,
+        source: str | None = None,
     ) -> TwinConnection | NotConnected:
         self.asked.append(hops)
         limit = hops.limit or 64

@@ -54,6 +54,7 @@ class TwinDatagramPort:
         self.address = address
         self.sent: list[tuple[float, int, bytes]] = []
         self.hop_limits: list[int | None] = []
+        self.sources: list[str | None] = []
         self.closed = False
         self._clock = clock
         self._network = network
@@ -61,11 +62,12 @@ class TwinDatagramPort:
         self._coming: list[tuple[float, int, Datagram | IcmpNotice]] = []
         self._number = itertools.count()
 
-    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None) -> None:
+    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
         assert not self.closed
         self._clock.now_s += self._pause_s
         self.sent.append((self._clock.now_s, port, payload))
         self.hop_limits.append(hop_limit)
+        self.sources.append(source)
         for delay_s, event in self._network(payload, port, self._clock.now_s):
             heapq.heappush(self._coming, (self._clock.now_s + delay_s, next(self._number), event))
 
@@ -171,7 +173,14 @@ class TwinContext:
         return self.clock.now_s
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout_s: float = 4.5,
+        attempts: int = 1,
+        hops: Hops = NO_LIMIT,
+        source: str | None = None,
     ) -> TwinConnection | NotConnected:
         self.connects.append((address, port, timeout_s, attempts))
         return self.links.pop(0)
