@@ -88,7 +88,7 @@ def _plans(
     seen: dict[str, Observation] = {}
     plans = []
     wanted_in = run.wanted_in(target)
-    for number in range(4):
+    for number in range(4 if run.asks_addresses else 1):
         addresses = usable if number else ()
         wanted = wanted_in(addresses, tasks, seen)
         planner = Planner(specs, lambda task, wanted=wanted: "" if wanted(task) else "not-selected")  # type: ignore[misc]

@@ -28,7 +28,7 @@ from flexiscan.policy.evaluate import facts_of
 from flexiscan.policy.profile import load_profile
 from flexiscan.policy.rule import Ground, accepted_ports
 from flexiscan.policy.rules import RULES
-from flexiscan.policy.selection import Selection, wanted_tasks
+from flexiscan.policy.selection import Selection, asks_addresses, wanted_tasks
 from flexiscan.store.events import RunStarted
 
 
@@ -112,9 +112,18 @@ class Run:
             "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 
+    @property
+    def asks_addresses(self) -> bool:
+        """Whether the selected rules look at the addresses, and not at the name alone."""
+        return asks_addresses(RULES, self._selection)
+
+    @property
+    def _selection(self) -> Selection:
+        return Selection(self.request.only, self.request.skip)
+
     def wanted_in(self, target: Target) -> WantedIn:
         """Which tasks the selected rules need: nothing else is sent."""
-        selection = Selection(self.request.only, self.request.skip)
+        selection = self._selection
 
         def wanted_in(
             usable: tuple[TargetAddress, ...], tasks: Mapping[str, Task], seen: Mapping[str, Observation]

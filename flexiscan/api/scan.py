@@ -110,6 +110,7 @@ def _host_scan(
         wanted_in=run.wanted_in(target),
         wall_for=lambda addresses: run.wall_for(target, addresses),
         resolved=resolved,
+        asks_addresses=run.asks_addresses,
         options=run.options(),
     )
 

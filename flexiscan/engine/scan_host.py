@@ -43,6 +43,8 @@ class HostScan:
     wanted_in: WantedIn
     wall_for: Callable[[tuple[TargetAddress, ...]], ScopeWall]
     resolved: Callable[[Target, tuple[TargetAddress, ...]], None]
+    asks_addresses: bool = True
+    """False: only DNS is asked about the host, and no packet goes to its addresses."""
     options: Mapping[str, Any] = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     seen: dict[str, Observation] = field(default_factory=dict)
@@ -50,7 +52,7 @@ class HostScan:
     async def run(self) -> None:
         """Scan the host once."""
         usable = await self._resolve()
-        if not usable:
+        if not usable or not self.asks_addresses:
             return
         runtime = replace(self._listening(), wall=self.wall_for(usable))
         with runtime.wall.enforced():

@@ -9,8 +9,11 @@ from fnmatch import fnmatchcase
 from flexiscan.model.plan import Task
 from flexiscan.policy.rule import Ground, Need, Rule, Subject
 
-ALWAYS_ROLES = frozenset({"address", "control", "reach", "tcp-canary"})
+ALWAYS_ROLES = frozenset({"address", "control", "tcp-canary"})
 """Without these nothing can be judged at all: the addresses and the controls."""
+
+NAME_ROLES = frozenset({"address", "alias"})
+"""Questions to name servers about the name itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ def wanted_tasks(rules: Iterable[Rule], selection: Selection, ground: Ground) ->
             for need in rule.needs:
                 _add(need, subject, hosts, addresses, ports)
     return Wanted(frozenset(hosts), frozenset(addresses), frozenset(ports))
+
+
+def asks_addresses(rules: Iterable[Rule], selection: Selection) -> bool:
+    """Whether any selected rule needs more than DNS knows: if not, no packet goes to the target at all."""
+    return any(need.role not in NAME_ROLES for r in rules if selection.includes(r.id) for need in r.needs)
 
 
 def _may_accept(ground: Ground) -> dict[str, tuple[int, ...]]:

@@ -17,6 +17,7 @@ from flexiscan.model.result import ResultDocument
 from flexiscan.model.target import Target
 from flexiscan.net.link import CannotLook
 from flexiscan.policy.rules import RULES
+from tests.arch.sources import sources_of
 from tests.engine.made_up_host import V4, V6, Answer, MadeUpHost, request_for, scan_host
 from tests.engine.vulnerable_host import Block, blocking, vulnerable_host
 from tests.policy.cert_chains import NOW
@@ -149,6 +150,15 @@ def test_a_defect_in_a_probe_is_an_internal_error_and_no_verdict(tmp_path: Path)
 
 class TestNames:
     """What DNS says decides where packets go, and nothing else does."""
+
+    @pytest.mark.parametrize("only", ["dns.*", "host.*"])
+    def test_the_target_gets_no_packet_where_no_rule_looks_at_it(self, only: str, tmp_path: Path) -> None:
+        host = MadeUpHost()
+        document = scan_host(host, request_for(tmp_path / "run", only=(only,)))
+        assert {task.gate for task in host.asked} == {"dns"}
+        assert document.exit_code == 0
+        if only == "dns.*":
+            assert verdicts_at(document, "dns.ipv6-present") == {("pass", "present")}
 
     def test_no_ipv6_address_fails_and_leaves_its_rules_not_applicable(self, tmp_path: Path) -> None:
         document = scan_host(MadeUpHost(names={"A": (V4,)}), request_for(tmp_path / "run", only=WITHOUT_WEB))
@@ -334,15 +344,13 @@ def test_the_record_judged_again_gives_the_same_document(tmp_path: Path) -> None
     assert judge(tmp_path / "run") == document
 
 
-def test_rules_about_names_alone_send_nothing_but_controls_to_the_host(tmp_path: Path) -> None:
-    host = MadeUpHost()
-    scan_host(host, request_for(tmp_path / "run", only=("dns.*",)))
-    assert {task.role for task in host.asked} <= {"address", "alias", "control", "tcp-canary"}
-
-
 def test_every_role_that_a_rule_needs_is_asked_by_some_probe(tmp_path: Path) -> None:
     good, bad = MadeUpHost(), vulnerable_host()
     for number, host in enumerate((good, bad)):
         scan_host(host, request_for(tmp_path / str(number)))
-    asked = {task.role for task in (*good.asked, *bad.asked)} | {"alias"}  # asked where there is an alias
-    assert {need.role for rule in RULES for need in rule.needs} <= asked
+    asked = {task.role for task in (*good.asked, *bad.asked)}
+    needs = [need for rule in RULES for need in rule.needs]
+    assert {need.role for need in needs if not need.optional} <= asked
+    # Asked only where there is something to ask: an alias, a router that speaks, a witness.
+    texts = "".join(source.text for source in sources_of("flexiscan_probes"))
+    assert [need.role for need in needs if need.role not in asked and f'"{need.role}"' not in texts] == []
