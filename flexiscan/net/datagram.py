@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import select
 import socket
 from collections import deque
+from collections.abc import Callable
 
 from flexiscan.net.clock import Clock
 from flexiscan.net.error_queue import (
@@ -66,6 +68,7 @@ class UdpPort:
         self._arrived = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._is_listening = False
+        self._has_arrived = _arrival_check(sock)
         self._listen()
 
     async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
@@ -74,13 +77,15 @@ class UdpPort:
         `source`: any IPv6 address of a prefix that is routed to this machine (see own_prefix); answers to it arrive
         here as well. Raises CannotLook when the scope or this machine refuses.
         """
+        permit = await self._pace.datagram(self.address)
         try:
-            await self._pace.datagram(self.address)
             self._wall.check(self.address, port, "udp")
             ancillary = self._ancillary(hop_limit, source)
             await self._send_now(payload, port, ancillary)
         except OSError as error:
             raise obstacle_of(error, self.address) from error
+        finally:
+            permit.spend()
 
     def _ancillary(self, hop_limit: int | None, source: str | None) -> list[tuple[int, int, bytes]]:
         """What goes beside one datagram, and for it alone."""
@@ -118,7 +123,8 @@ class UdpPort:
         """
         if not self._events:
             self._arrived.clear()
-            self._drain()
+            if self._has_arrived():
+                self._drain()
             if not self._events and timeout_s <= 0:
                 return None
             with contextlib.suppress(TimeoutError):
@@ -195,6 +201,15 @@ def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> Udp
     if IS_AVAILABLE:
         ask_for_errors(sock)
     return UdpPort(sock, address, pace=pace, wall=wall, clock=clock, icmp_visible=IS_AVAILABLE)
+
+
+def _arrival_check(sock: socket.socket) -> Callable[[], bool]:
+    """One system call that tells whether there is an answer or an error to read; reading in vain takes two."""
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: True
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)  # errors are always told of (poll(2))
+    return lambda: bool(poll.poll(0))
 
 
 def _enlarge_receive_buffer(sock: socket.socket) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 from collections.abc import AsyncIterator
+from functools import lru_cache
 
 from flexiscan.model.plan import Gate as GateName
 from flexiscan.model.target import Rates
@@ -103,9 +104,9 @@ class Pace:
             if unused is not None:
                 unused.give_back()
 
-    async def datagram(self, address: str) -> None:
-        """Wait until one datagram may go to the address; send it at once after that."""
-        (await self._packet(_key(address))).spend()
+    async def datagram(self, address: str) -> Permit:
+        """Wait until one datagram may go to the address; spend the permit when it has left."""
+        return await self._packet(_key(address))
 
     @contextlib.asynccontextmanager
     async def syn(self, address: str) -> AsyncIterator[None]:
@@ -140,6 +141,7 @@ class Pace:
         return self._slots[name, key]
 
 
+@lru_cache(maxsize=4096)
 def _key(address: str) -> str:
     """One key for all spellings of an address; names stay names."""
     literal = read_literal(address)

@@ -109,7 +109,7 @@ def test_datagrams_and_syns_share_the_cap_of_an_address() -> None:
         moments: list[float] = []
 
         async def datagram() -> None:
-            await pace.datagram(ADDRESS)
+            (await pace.datagram(ADDRESS)).spend()
             moments.append(clock.monotonic())
 
         async def silent_connect() -> None:
@@ -134,7 +134,7 @@ def test_the_first_packet_is_paid_before_the_turn_begins() -> None:
     async def run() -> tuple[float, float]:
         clock = VirtualClock()
         pace = Pace(Rates(udp_pps=1), clock)
-        await pace.datagram(ADDRESS)
+        (await pace.datagram(ADDRESS)).spend()
         async with pace.turn("tcp", host=HOST, address=ADDRESS):
             begun = clock.monotonic()
             async with pace.syn(ADDRESS):
@@ -152,7 +152,7 @@ def test_a_first_packet_that_was_not_sent_goes_to_the_next() -> None:
         for _ in range(10):
             async with pace.turn("udp", host=HOST, address=ADDRESS):
                 pass
-        await pace.datagram(ADDRESS)
+        (await pace.datagram(ADDRESS)).spend()
         return clock.monotonic()
 
     assert run_virtually(run()) < 0.1
@@ -163,8 +163,8 @@ def test_a_turn_pays_for_its_own_address_only() -> None:
         clock = VirtualClock()
         pace = Pace(Rates(udp_pps=1), clock)
         async with pace.turn("udp", host=HOST, address=ADDRESS):
-            await pace.datagram("192.0.2.1")
-            await pace.datagram("192.0.2.1")
+            (await pace.datagram("192.0.2.1")).spend()
+            (await pace.datagram("192.0.2.1")).spend()
         return clock.monotonic()
 
     assert run_virtually(run()) > 1.0
@@ -204,7 +204,7 @@ def test_cancelled_turns_leave_nothing_occupied(fates: list[tuple[Gate, float | 
 def test_closing_the_pace_cancels_who_waits() -> None:
     async def run() -> bool:
         pace = Pace(Rates(udp_pps=1), VirtualClock())
-        await pace.datagram(ADDRESS)
+        (await pace.datagram(ADDRESS)).spend()
         waiting = asyncio.create_task(pace.datagram(ADDRESS))
         await asyncio.sleep(0.1)
         await pace.aclose()
