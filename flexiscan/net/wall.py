@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import errno
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -25,6 +25,8 @@ from flexiscan.net.wall_address import (
 )
 
 MAX_BREACHES_KEPT = 1000
+MAX_WAYS_KEPT = 4096
+"""A run asks for a few addresses, tens of thousands of times each."""
 DNS_PORT = 53
 """RFC 1035 4.2."""
 
@@ -94,15 +96,18 @@ class _Hole:
     window: TimeWindow | None
     only_public: bool
 
-    def covers(self, address: Address, port: int, transport: str) -> bool:
-        """Whether the hole is in the right place; the hour is another question."""
+    def covers(self, address: Address, transport: str) -> bool:
+        """Whether the hole is in the right place; port and hour are other questions."""
         return (
             transport == self.transport
             and address in self.network
-            and (self.ports is None or port in self.ports)
             and (address.is_global or not self.only_public)
             and (not is_local_only(address) or is_local_only(self.network.network_address))
         )
+
+    def has(self, port: int) -> bool:
+        """Whether it is open for a port, at some hour."""
+        return self.ports is None or port in self.ports
 
 
 def _read_opening(opening: Opening) -> _Hole:
@@ -110,6 +115,30 @@ def _read_opening(opening: Opening) -> _Hole:
     ports = None if opening.ports is None else frozenset(opening.ports)
     window = None if opening.window is None else read_time_window(opening.window)
     return _Hole(network, opening.transport, ports, window, opening.only_public)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The holes on the way to one address with one transport, for each address that a packet there ends up at."""
+
+    holes: tuple[tuple[_Hole, ...], ...]
+    is_always_open: bool
+    """Whether one hole for each of them lets every port through at any hour."""
+
+    def refusal(self, port: int, clock: Clock) -> WallReason | None:
+        """Why a packet to this port is stopped now."""
+        if self.is_always_open:
+            return None
+        reasons = [_refusal_of([hole for hole in holes if hole.has(port)], clock) for holes in self.holes]
+        return next((reason for reason in reasons if reason is not None), None)
+
+
+def _refusal_of(holes: Sequence[_Hole], clock: Clock) -> WallReason | None:
+    if not holes:
+        return "outside-scope"
+    now = clock.now()
+    is_open = any(hole.window is None or hole.window.contains(now) for hole in holes)
+    return None if is_open else "outside-window"
 
 
 class ScopeWall:
@@ -133,6 +162,7 @@ class ScopeWall:
         self._exclude_ports = frozenset(exclude_ports)
         self._clock = clock or Clock()
         self._breaches: list[Breach] = []
+        self._ways: dict[tuple[str, str], _Way] = {}
 
     @property
     def openings(self) -> tuple[Opening, ...]:
@@ -188,21 +218,27 @@ class ScopeWall:
 
     def _refusal(self, host: object, port: object, transport: str) -> WallReason | None:
         text = host.decode("latin-1") if isinstance(host, bytes | bytearray) else host
-        address = read_literal(text) if isinstance(text, str) else None
-        if address is None or not isinstance(port, int) or port in self._exclude_ports:
+        if not isinstance(text, str) or not isinstance(port, int) or port in self._exclude_ports:
             return "outside-scope"
-        reasons = [self._refusal_of(place, port, transport) for place in destinations(address)]
-        return next((reason for reason in reasons if reason is not None), None)
+        way = self._ways.get((text, transport))
+        if way is None:
+            way = self._way(text, transport)
+            if len(self._ways) < MAX_WAYS_KEPT:
+                self._ways[text, transport] = way
+        return way.refusal(port, self._clock)
 
-    def _refusal_of(self, address: Address, port: int, transport: str) -> WallReason | None:
+    def _way(self, text: str, transport: str) -> _Way:
+        address = read_literal(text)
+        if address is None:
+            return _Way(((),), is_always_open=False)
+        holes = tuple(self._holes_to(place, transport) for place in destinations(address))
+        is_always_open = all(any(hole.ports is None and hole.window is None for hole in some) for some in holes)
+        return _Way(holes, is_always_open)
+
+    def _holes_to(self, address: Address, transport: str) -> tuple[_Hole, ...]:
         if is_never_a_target(address) or any(address in network for network in self._exclude_networks):
-            return "outside-scope"
-        holes = [hole for hole in self._holes if hole.covers(address, port, transport)]
-        if not holes:
-            return "outside-scope"
-        now = self._clock.now()
-        is_open = any(hole.window is None or hole.window.contains(now) for hole in holes)
-        return None if is_open else "outside-window"
+            return ()
+        return tuple(hole for hole in self._holes if hole.covers(address, transport))
 
     def to_json(self) -> str:
         """The rules as one line of JSON, for a worker process."""
