@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from flexiscan_probes.wire import giop, mssql, netbios, rdp, rtcp, sip, smb, snmp, tftp
+from flexiscan_probes.wire import giop, mssql, netbios, rdp, rtcp, sip, smb, snmp, stun, tftp, winrm
+from flexiscan_probes.wire.recognised import is_echo
 
 TOKEN = "abcd1234"
 SIP_ANSWER = (
@@ -186,6 +187,50 @@ def test_sql_browser_lists_ports():
     assert mssql.recognise_browser(answer + b"x") is None
 
 
+def browser_answer(*instances: bytes) -> bytes:
+    text = b"".join(instance + b";;" for instance in instances)
+    return b"\x05" + len(text).to_bytes(2, "little") + text
+
+
+def instance(name: bytes, *fields: bytes) -> bytes:
+    """As SQL Server Browser lists it (MC-SQLR section 2.2.5 and its examples)."""
+    return b";".join((b"ServerName;FLEXI;InstanceName", name, b"IsClustered;No;Version;15.0.2000.5", *fields))
+
+
+def test_the_tcp_ports_of_all_instances_are_listed_once():
+    answer = browser_answer(
+        instance(b"MSSQLSERVER", b"tcp;1433"),
+        instance(b"FLEXI", rb"np;\\\\FLEXI\\pipe\\MSSQL$FLEXI\\sql\\query", b"tcp;51433"),
+        instance(b"TEST", b"tcp;51433"),
+        instance(b"PIPES", rb"np;\\\\FLEXI\\pipe\\sql\\query"),
+    )
+    assert mssql.listed_tcp_ports(answer) == (1433, 51433)
+    found = mssql.recognise_browser(answer)
+    assert found is not None
+    assert dict(found.details)["instance"] == "MSSQLSERVER FLEXI TEST PIPES"
+
+
+@pytest.mark.parametrize(
+    "port", [b"0", b"-1", b"65536", b"99999", b"443.5", b" 443", b"", b"0x1bb", b"\xb2\xb3", b"1" * 4000]
+)
+def test_listed_ports_that_are_none_lead_nowhere(port: bytes):
+    assert mssql.listed_tcp_ports(browser_answer(instance(b"A", b"tcp;" + port), instance(b"B", b"tcp;50999"))) == (
+        50999,
+    )
+
+
+def test_a_hostile_list_is_cut():
+    answer = browser_answer(*(b"a;b;tcp;%d" % port for port in range(1, 4000)))
+    assert mssql.listed_tcp_ports(answer) == tuple(range(1, mssql.MAX_LISTED_PORTS + 1))
+    assert mssql.listed_tcp_ports(answer[:-1]) == ()
+    assert mssql.listed_tcp_ports(b"") == ()
+
+
+def test_names_in_a_list_are_no_ports():
+    answer = browser_answer(b"ServerName;tcp;443;InstanceName;tcp", b"tcp")
+    assert mssql.listed_tcp_ports(answer) == ()
+
+
 def test_giop_locate_request_and_replies():
     assert giop.build_locate_request(1).hex() == "47494f500100000300000013000000010000000b4e616d6553657276696365"
     big = giop.recognise_answer(b"GIOP\x01\x00\x00\x04\x00\x00\x00\x08\x00\x00\x00\x01\x00\x00\x00\x01")
@@ -263,3 +308,85 @@ def test_media_headers_without_content():
     assert not rtcp.is_media(b"\xc0")
     assert rtcp.read_header(b"\x80\x08\x00") is None
     assert rtcp.read_header(b"\x80\x08" + bytes(8)) is None
+
+
+def test_stun_binding_and_its_answer():
+    transaction = bytes(range(12))
+    request = stun.build_binding_request(transaction)
+    assert request.hex() == "000100002112a442" + transaction.hex()
+    mapped = bytes.fromhex("002000080001a1470a000001")
+    answer = b"\x01\x01" + len(mapped).to_bytes(2, "big") + request[4:] + mapped
+    assert stun.recognise_answer(answer, transaction) is not None
+    assert stun.recognise_answer(b"\x01\x11\x00\x00" + request[4:], transaction) is not None
+    assert stun.recognise_answer(request, transaction) is None
+    assert stun.recognise_answer(answer, bytes(12)) is None
+    assert stun.recognise_answer(answer[:-1], transaction) is None
+    with pytest.raises(ValueError, match="12 bytes"):
+        stun.build_binding_request(b"short")
+
+
+IDENTITY = (
+    b"HTTP/1.1 200 \r\nContent-Type: application/soap+xml;charset=UTF-8\r\nServer: Microsoft-HTTPAPI/2.0\r\n\r\n"
+    b'<s:Envelope xml:lang="en-US" xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Header/><s:Body>'
+    b'<wsmid:IdentifyResponse xmlns:wsmid="http://schemas.dmtf.org/wbem/wsman/identity/1/wsmanidentity.xsd">'
+    b"<wsmid:ProtocolVersion>http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd</wsmid:ProtocolVersion>"
+    b"<wsmid:ProductVendor>Microsoft Corporation</wsmid:ProductVendor>"
+    b"<wsmid:ProductVersion>OS: 0.0.0 SP: 0.0 Stack: 3.0</wsmid:ProductVersion>"
+    b"</wsmid:IdentifyResponse></s:Body></s:Envelope>"
+)
+REFUSAL = b"HTTP/1.1 401 \r\nServer: Microsoft-HTTPAPI/2.0\r\nWWW-Authenticate: Negotiate\r\nContent-Length: 0\r\n\r\n"
+
+
+def test_winrm_identify_carries_no_credentials_and_its_own_length():
+    request = winrm.build_identify(host="[2001:db8::1]:5985", user_agent="FlexiScan/test")
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /wsman HTTP/1.1\r\nHost: [2001:db8::1]:5985\r\n")
+    assert b"\r\nWSMANIDENTIFY: unauthenticated\r\n" in head
+    assert b"authorization" not in head.lower()
+    assert f"Content-Length: {len(body)}".encode() in head
+    for name in ("a\r\nX: y", "räka"):
+        with pytest.raises(ValueError, match="header value"):
+            winrm.build_identify(host=name, user_agent="x")
+
+
+def test_winrm_answers():
+    found = winrm.recognise_answer(IDENTITY)
+    assert found is not None
+    assert dict(found.details) == {"vendor": "Microsoft Corporation", "version": "OS: 0.0.0 SP: 0.0 Stack: 3.0"}
+    refused = winrm.recognise_answer(REFUSAL)
+    assert refused is not None
+    assert refused.service == "winrm"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        REFUSAL.replace(b"Microsoft-HTTPAPI/2.0", b"nginx"),
+        REFUSAL.replace(b"401", b"404"),
+        REFUSAL.replace(b"Negotiate", b"Basic realm=x"),
+        b"HTTP/1.1 200 OK\r\n\r\n" + winrm.build_identify(host="x", user_agent="y"),  # our own words in a page
+        b"HTTP/1.1 400 Bad Request\r\n\r\n<h1>Bad Request</h1>",
+        IDENTITY.replace(b"HTTP/1.1", b"SIP/2.0"),
+        winrm.build_identify(host="x", user_agent="y"),
+    ],
+)
+def test_other_web_servers_are_not_taken_for_winrm(data: bytes):
+    assert winrm.recognise_answer(data) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "request_bytes", "echoed"),
+    [
+        (b"GIOP\x01\x00", b"GIOP\x01\x00\x00\x03", True),
+        (b"GIOP\x01\x00\x00\x03", b"GIOP\x01\x00\x00\x03", True),
+        (b"GIOP\x01\x00\x00\x03\r\n", b"GIOP\x01\x00\x00\x03", True),
+        (b"GIOP\x01\x00\x00\x04", b"GIOP\x01\x00\x00\x03", False),
+        (b"\r\n", b"\r\n", True),
+        (b"\r\nwelcome", b"\r\n", False),
+        (b"\x00\x05", b"\x00", False),
+        (b"", b"\x00", False),
+        (b"SSH-2.0-x", b"", False),
+    ],
+)
+def test_our_own_bytes_are_known_again(data: bytes, request_bytes: bytes, echoed: bool):
+    assert is_echo(data, request_bytes) is echoed

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexiscan_probes.wire import giop, mssql, netbios, rdp, rtcp, sip, smb, snmp, tftp
+from flexiscan_probes.wire import giop, mssql, netbios, rdp, rtcp, sip, smb, snmp, stun, tftp, winrm
 from flexiscan_probes.wire.recognise import guess_service
-from flexiscan_probes.wire.recognised import SERVICES, Recognised
+from flexiscan_probes.wire.recognised import SERVICES, Recognised, is_echo
 
 TOKEN = "abcd1234"
 RECOGNISERS: dict[str, Callable[[bytes], Recognised | None]] = {
@@ -23,6 +23,8 @@ RECOGNISERS: dict[str, Callable[[bytes], Recognised | None]] = {
     "giop": giop.recognise_answer,
     "rdp": rdp.recognise_answer,
     "smb": smb.recognise_answer,
+    "stun": lambda data: stun.recognise_answer(data, bytes(12)),
+    "winrm": winrm.recognise_answer,
     "guess": guess_service,
 }
 STARTS = (
@@ -39,6 +41,11 @@ STARTS = (
     b"\x03\x00\x00\x13\x0e\xd0",
     b"\x00\x00\x00\x40\xfeSMB\x40\x00",
     b"HTTP/1.1 200 OK\r\nServer: ",
+    b"HTTP/1.1 200 OK\r\n\r\n<a:IdentifyResponse ><ProductVendor>",
+    b"HTTP/1.1 401 x\r\nServer: Microsoft-HTTPAPI/2.0\r\nWWW-Authenticate: Negotiate",
+    b"HTTP/1.1 200 OK\r\n\r\n<title>Kemp Login Screen",
+    b"\x01\x01\x00\x00\x21\x12\xa4\x42" + bytes(12),
+    b"\x05\x10\x00a;b;tcp;1433;;a;b;tcp;",
     b"\x80\xc8\x00\x01",
 )
 hostile = st.builds(bytes.__add__, st.sampled_from(STARTS), st.binary(max_size=600))
@@ -101,9 +108,28 @@ def test_an_echo_of_our_own_request_is_no_sip_answer(server: object, port: int, 
         (mssql.build_prelogin(), RECOGNISERS["tds"]),
         (giop.build_locate_request(1), RECOGNISERS["giop"]),
         (rdp.NEGOTIATION_REQUEST, RECOGNISERS["rdp"]),
+        (stun.build_binding_request(bytes(12)), RECOGNISERS["stun"]),
+        (winrm.build_identify(host="flexi.example.test", user_agent="x"), RECOGNISERS["winrm"]),
     ],
 )
 def test_echo_services_are_not_taken_for_the_service_asked(
     request_bytes: bytes, recognise: Callable[[bytes], Recognised | None]
 ):
     assert recognise(request_bytes) is None
+
+
+@given(text=st.binary(max_size=3000), instances=st.lists(st.sampled_from([b"a;b;tcp;", b";;", b"tcp;1433", b";tcp;;"])))
+def test_whatever_is_listed_only_ports_come_out_of_it(text: bytes, instances: list[bytes]):
+    listed = b"".join(instances) + text
+    ports = mssql.listed_tcp_ports(b"\x05" + len(listed).to_bytes(2, "little") + listed)
+    assert len(ports) == len(set(ports)) <= mssql.MAX_LISTED_PORTS
+    assert all(0 < port <= 65535 for port in ports)
+    assert mssql.listed_tcp_ports(text) == () or text[:1] == b"\x05"
+
+
+@given(data=st.binary(max_size=200), cut=st.integers(0, 200))
+def test_an_echo_is_one_however_it_is_cut_or_continued(data: bytes, cut: int):
+    request = giop.build_locate_request(7)
+    assert is_echo(request[: max(1, cut)], request)
+    assert is_echo(request + data, request)
+    assert not is_echo(b"\xff" + data, request)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from itertools import pairwise
 from typing import Final
 
 from flexiscan_probes.wire.recognised import Recognised, printable
@@ -16,6 +15,12 @@ BROWSER_REQUEST: Final = b"\x03"
 
 _BROWSER_ANSWER: Final = 0x05  # SVR_RESP, MC-SQLR section 2.2.5
 _MAX_LISTED_BYTES: Final = 8192
+_MAX_INSTANCES: Final = 50
+"""As many as one server can have (SQL Server documentation, maximum capacity)."""
+_MAX_PORT_DIGITS: Final = 5
+_LAST_PORT: Final = 65535
+MAX_LISTED_PORTS: Final = 16
+"""How many of the listed ports are believed: a hostile list must not become a sweep."""
 
 _PRELOGIN: Final = 0x12  # MS-TDS section 2.2.3.1.1
 _TABULAR_RESULT: Final = 0x04
@@ -62,15 +67,36 @@ def recognise_prelogin(data: bytes) -> Recognised | None:
 
 
 def recognise_browser(data: bytes) -> Recognised | None:
-    """A browser answer with the TCP ports of its instances, else None. Never raises on any `data`."""
-    if len(data) < 3 or data[0] != _BROWSER_ANSWER:
+    """A browser answer with the names, versions and TCP ports it lists, else None. Never raises on any `data`."""
+    if not _is_browser_answer(data):
         return None
-    if int.from_bytes(data[1:3], "little") != len(data) - 3:
-        return None
-    fields = data[3 : 3 + _MAX_LISTED_BYTES].split(b";")
+    instances = _instances(data)
     details = []
     for name, key in (("instance", b"InstanceName"), ("version", b"Version"), ("tcp", b"tcp")):
-        values = [printable(after) for before, after in pairwise(fields) if before == key]
+        values = [printable(instance[key]) for instance in instances if key in instance]
         if values:
             details.append((name, " ".join(values)))
     return Recognised("sql-browser", tuple(details))
+
+
+def listed_tcp_ports(data: bytes) -> tuple[int, ...]:
+    """The TCP ports that a browser answer lists: in its order, each once, at most MAX_LISTED_PORTS. Never raises.
+
+    Only numbers are taken over: names of hosts and pipes in the answer lead nowhere.
+    """
+    if not _is_browser_answer(data):
+        return ()
+    texts = [instance.get(b"tcp", b"") for instance in _instances(data)]
+    ports = dict.fromkeys(int(text) for text in texts if text.isdigit() and len(text) <= _MAX_PORT_DIGITS)
+    return tuple(port for port in ports if 0 < port <= _LAST_PORT)[:MAX_LISTED_PORTS]
+
+
+def _is_browser_answer(data: bytes) -> bool:
+    return len(data) >= 3 and data[0] == _BROWSER_ANSWER and int.from_bytes(data[1:3], "little") == len(data) - 3
+
+
+def _instances(data: bytes) -> list[dict[bytes, bytes]]:
+    """What is listed of each instance: names and values by turns, ";;" behind each instance (MC-SQLR 2.2.5)."""
+    listed = data[3 : 3 + _MAX_LISTED_BYTES].split(b";;")[:_MAX_INSTANCES]
+    fields = [instance.lstrip(b";").split(b";") for instance in listed]  # a ";" is left over by an empty value
+    return [dict(zip(names_and_values[::2], names_and_values[1::2], strict=False)) for names_and_values in fields]

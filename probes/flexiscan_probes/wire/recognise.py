@@ -11,7 +11,11 @@ from flexiscan_probes.wire.recognised import Recognised, Service, printable
 
 _MAX_LOOK_BYTES: Final = 16384
 
-_CTSTACK_MARK: Final = b"datatal ctstack"  # the title of the configuration page on port 1339
+_PAGES: Final[tuple[tuple[re.Pattern[bytes], Service], ...]] = (
+    (re.compile(rb"datatal ctstack", re.IGNORECASE), "ctstack-config"),  # title of the page on port 1339
+    (re.compile(rb"kemp login screen|kemplogo", re.IGNORECASE), "loadmaster"),  # title and picture of its logon page
+    (re.compile(rb"\nwww-authenticate:[^\r\n]{0,200}loadmaster", re.IGNORECASE), "loadmaster"),
+)
 _HTTP: Final = re.compile(rb"HTTP/[01]\.[0-9] ([1-5][0-9][0-9])")
 _HTTP_PRODUCT: Final = re.compile(rb"\nserver:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _TLS: Final = re.compile(rb"[\x15\x16]\x03[\x00-\x04]")
@@ -28,6 +32,7 @@ _BANNERS: Final[tuple[tuple[re.Pattern[bytes], Service], ...]] = (
     (re.compile(rb"E\x00\x00[\x00-\x03].S(?:ERROR|FATAL)\x00", re.DOTALL), "postgresql"),
     (re.compile(rb"\xff[\xfb-\xfe][\x00-\x27]"), "telnet"),
     (re.compile(rb"[\x00\x01][\x01\x11]..\x21\x12\xa4\x42.{12}", re.DOTALL), "stun"),
+    (re.compile(rb"[^\r\n]{0,80}\bCTStack\b", re.IGNORECASE), "ctstack-api"),  # names itself in its first line
 )
 _READERS: Final[tuple[Callable[[bytes], Recognised | None], ...]] = (
     giop.recognise_answer,
@@ -56,5 +61,5 @@ def _read_http(head: bytes, status: bytes) -> Recognised:
     product = _HTTP_PRODUCT.search(head)
     if product is not None:
         details.append(("product", printable(product[1].strip())))
-    service: Service = "ctstack-config" if _CTSTACK_MARK in head.lower() else "http"
-    return Recognised(service, tuple(details))
+    service = next((service for mark, service in _PAGES if mark.search(head)), None)
+    return Recognised(service or "http", tuple(details))

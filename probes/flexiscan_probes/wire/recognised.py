@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Service = Literal[
+    "ctstack-api",
     "ctstack-config",
     "dns",
     "ftp",
     "giop",
     "http",
     "imap",
+    "loadmaster",
     "mysql",
     "netbios",
     "pop3",
@@ -31,6 +33,7 @@ Service = Literal[
     "tftp",
     "tls",
     "vnc",
+    "winrm",
 ]
 """The closed vocabulary of services that this package can name."""
 
@@ -39,6 +42,8 @@ SERVICES: Final[frozenset[str]] = frozenset(get_args(Service))
 MAX_TEXT_CHARS: Final = 120
 """Longest text taken over from an answer; enough for a product name, too short to carry content."""
 
+_MIN_ECHO_BYTES: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
@@ -46,6 +51,16 @@ class Recognised:
 
     service: Service
     details: tuple[tuple[str, str], ...] = ()
+
+
+def is_echo(data: bytes, request: bytes) -> bool:
+    """Whether an answer is what was asked, sent back: whole, its beginning, or with something after it.
+
+    It proves that somebody is there and nothing about who. Requests of less than four bytes are only known whole.
+    """
+    if not data or not request:
+        return False
+    return request.startswith(data) or (len(request) >= _MIN_ECHO_BYTES and data.startswith(request))
 
 
 def printable(data: bytes, max_chars: int = MAX_TEXT_CHARS) -> str:

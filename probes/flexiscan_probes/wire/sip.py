@@ -24,7 +24,7 @@ def build_options(
     *,
     server: str,
     port: int,
-    transport: Literal["udp", "tcp"],
+    transport: Literal["udp", "tcp", "tls"],
     token: str,
     sent_by: str = "flexiscan.invalid",
     user_agent: str = "FlexiScan",
