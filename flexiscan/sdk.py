@@ -153,7 +153,7 @@ class PlanView:
             if (
                 task.address == address
                 and task.port is not None
-                and task.role != "tcp-canary"
+                and not task.role.startswith("tcp-canary")
                 and outcome.kind == "tcp"
                 and outcome.connect == "accepted"
             ):

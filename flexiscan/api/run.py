@@ -26,7 +26,7 @@ from flexiscan.net.wall import Opening, ScopeWall, open_dns_server, open_target
 from flexiscan.policy.dns.address_class import is_public
 from flexiscan.policy.evaluate import facts_of
 from flexiscan.policy.profile import load_profile
-from flexiscan.policy.rule import Ground, accepted_ports
+from flexiscan.policy.rule import Ground, accepted_ports, listed_ports
 from flexiscan.policy.rules import RULES
 from flexiscan.policy.selection import Selection, asks_addresses, wanted_tasks
 from flexiscan.store.events import RunStarted
@@ -130,8 +130,9 @@ class Run:
         ) -> Wanted:
             if not selection.only and not selection.skip:
                 return lambda _: True
-            ports = accepted_ports(usable, facts_of(tasks, seen).values())
-            ground = Ground(target, self.request.scope, self.profile, usable, self.request.depth, ports)
+            facts = facts_of(tasks, seen).values()
+            ports, listed = accepted_ports(usable, facts), listed_ports(facts)
+            ground = Ground(target, self.request.scope, self.profile, usable, self.request.depth, ports, listed)
             return wanted_tasks(RULES, selection, ground).includes
 
         return wanted_in

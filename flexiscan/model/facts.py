@@ -31,6 +31,8 @@ class TcpExchange(Frozen):
     data_size: int = 0
     service: str | None = None
     """Name of the protocol that the answer proves, e.g. "sip", "giop", "http"; None when nothing is proven."""
+    inside_tls: bool = False
+    """Whether the question was put inside TLS; "not-asked" then means that TLS was not agreed."""
 
 
 class UdpExchange(Frozen):
@@ -48,6 +50,8 @@ class UdpExchange(Frozen):
     replied_from_port: int | None = None
     alien_replies: int = 0
     """Datagrams that came from another address: evidence, never an answer."""
+    tcp_ports: tuple[int, ...] = ()
+    """TCP ports of the same machine that the answer names (SQL Server Browser): a claim, to be looked at."""
 
 
 class IcmpTally(Frozen):

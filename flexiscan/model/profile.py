@@ -29,6 +29,8 @@ class PortRow(Frozen):
     last_port: int | None = None
     question: str
     """Which request is put: "sip", "tftp", "giop", "banner", ... (names of the probes' questions)."""
+    inside: Literal["", "http", "sip", "winrm"] = ""
+    """Which request is put inside TLS once the port has answered a TLS hello; "": the probe chooses."""
     only_if: Literal["", "mitai", "telephony-manager", "active-state"] = ""
     """Declared ports: judged as declared, see DESIGN 5."""
 

@@ -18,7 +18,7 @@ from flexiscan.model.profile import Profile, RuleEntry
 from flexiscan.model.target import Depth, Scope, Target
 from flexiscan.policy.controls import CONTROL_ROLE, Beat, beats_of, obstacle
 from flexiscan.policy.rule import (
-    CANARY_ROLE,
+    CANARY_ROLES,
     Case,
     Ground,
     Judgement,
@@ -28,6 +28,7 @@ from flexiscan.policy.rule import (
     Seen,
     Subject,
     accepted_ports,
+    listed_ports,
 )
 from flexiscan.policy.selection import Selection
 
@@ -138,13 +139,14 @@ class Evaluator:
         accepted = accepted_ports(usable, self.seen.values())
         for address, ports in self._unknown_ports().items():
             accepted[address] = tuple(sorted({*accepted.get(address, ()), *ports}))
-        return Ground(evidence.target, evidence.scope, self.profile, usable, evidence.depth, accepted)
+        listed = listed_ports(self.seen.values())
+        return Ground(evidence.target, evidence.scope, self.profile, usable, evidence.depth, accepted, listed)
 
     def _unknown_ports(self) -> dict[str, set[int]]:
         """TCP ports that were to be asked and could not be: they may accept, so no finding about them is left out."""
         unknown: dict[str, set[int]] = {}
         for task in self.evidence.tasks.values():
-            if task.id in self.seen or task.gate != "tcp" or task.role in (CONTROL_ROLE, CANARY_ROLE):
+            if task.id in self.seen or task.gate != "tcp" or task.role in {CONTROL_ROLE, *CANARY_ROLES}:
                 continue
             if task.address is not None and task.port is not None:
                 unknown.setdefault(task.address, set()).add(task.port)

@@ -15,7 +15,7 @@ from flexiscan.model.target import Depth, Scope, Target
 
 Outcome = Literal["holds", "violated", "cannot-tell", "not-applicable"]
 
-CANARY_ROLE = "tcp-canary"
+CANARY_ROLES = frozenset({"tcp-canary", "tcp-canary-service"})
 """Connects to ports that nobody uses: the comparison, never a port of the host."""
 
 
@@ -113,6 +113,8 @@ class Ground:
     depth: Depth
     accepted: Mapping[str, tuple[int, ...]]
     """TCP ports that accepted, by address."""
+    listed: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """TCP ports that an answer of the address itself named, by address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +143,19 @@ def accepted_ports(addresses: Iterable[TargetAddress], facts: Iterable[Seen]) ->
     found: dict[str, set[int]] = {address.address: set() for address in addresses}
     for seen in facts:
         task, fact = seen.task, seen.fact
-        if task.role == CANARY_ROLE or task.address not in found or task.port is None:
+        if task.role in CANARY_ROLES or task.address not in found or task.port is None:
             continue
         if fact.kind == "tcp" and fact.connect == "accepted":
             found[task.address].add(task.port)
+    return {address: tuple(sorted(ports)) for address, ports in found.items()}
+
+
+def listed_ports(facts: Iterable[Seen]) -> dict[str, tuple[int, ...]]:
+    """TCP ports that answers named, by the address that answered."""
+    found: dict[str, set[int]] = {}
+    for seen in facts:
+        if seen.task.address is not None and seen.fact.kind == "udp" and seen.fact.tcp_ports:
+            found.setdefault(seen.task.address, set()).update(seen.fact.tcp_ports)
     return {address: tuple(sorted(ports)) for address, ports in found.items()}
 
 

@@ -11,7 +11,7 @@ from flexiscan.sdk import Context, Draft, NotConnected, PlanView, ProbeSpec
 from flexiscan_probes.canary_ports import pick_canary_ports
 from flexiscan_probes.tcp_conversation import converse
 from flexiscan_probes.tcp_dialogue import ANSWER_WAIT_S, BANNER_WAIT_S, Asking, dialogue_for
-from flexiscan_probes.tcp_rows import tcp_questions
+from flexiscan_probes.tcp_rows import listed_ports, tcp_questions
 
 CONNECT_TIMEOUT_S: Final = 4.5
 """Covers the kernel's SYN retransmissions at 1, 2, 3 and 4 s (tcp_syn_linear_timeouts, Linux 6.5)."""
@@ -20,19 +20,26 @@ CONNECT_ATTEMPTS: Final = 2
 CANARIES: Final = 3
 CANARY_QUESTION: Final = "http"
 """What a captive portal or a transparent proxy would answer on every port."""
+LISTED_ROUND: Final = 3
+"""After UDP was asked."""
+LISTED_QUESTION: Final = "tds"
 _DEADLINE_S: Final = CONNECT_TIMEOUT_S * CONNECT_ATTEMPTS + BANNER_WAIT_S + 2 * ANSWER_WAIT_S + 5.0
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
-    """Round 1: every TCP port of the profile, the web ports and some canaries, at every address."""
-    if view.round != 1:
-        return []
+    """Round 1: every TCP port of the profile, the web ports and some canaries, at every address.
+
+    Round 3: the ports on which SQL Server Browser says that there are databases, at the address that said so.
+    """
     drafts: list[Draft] = []
-    for address in view.addresses:
-        questions = tcp_questions(view.profile, view.target)
-        drafts += [_draft("tcp", address.address, port, question) for port, question in questions.items()]
-        canaries = pick_canary_ports(view, address.address, CANARIES, "tcp-canary")
-        drafts += [_draft("tcp-canary", address.address, port, CANARY_QUESTION) for port in canaries]
+    for address in (entry.address for entry in view.addresses):
+        if view.round == 1:
+            questions = tcp_questions(view.profile, view.target)
+            drafts += [_draft("tcp", address, port, question) for port, question in questions.items()]
+            canaries = pick_canary_ports(view, address, CANARIES, "tcp-canary")
+            drafts += [_draft("tcp-canary", address, port, CANARY_QUESTION) for port in canaries]
+        elif view.round == LISTED_ROUND:
+            drafts += [_draft("tcp", address, port, LISTED_QUESTION) for port in listed_ports(view, address)]
     return drafts
 
 

@@ -15,15 +15,18 @@ from typing import Final
 
 from flexiscan.model.facts import MAX_DATA_HEX_BYTES, UdpExchange
 from flexiscan.model.icmp import IcmpError
+from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.sdk import Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec
 from flexiscan_probes.canary_ports import pick_canary_ports
 from flexiscan_probes.udp_questions import UdpQuestion, requests_of, udp_question_for, waits_of
+from flexiscan_probes.wire import mssql, rtcp
 
 FIRST_CANARY_ROUND: Final = 1
 ROUND: Final = 2
 """After the TCP ports: a firewall that rejects with ICMP shares one error budget over both transports."""
 LAST_CANARY_ROUND: Final = 3
+SECOND_QUESTION: Final = "stun"
 _DECIDING: Final = frozenset({"port-unreachable", "prohibited", "protocol-unreachable"})
 _MEDIA: Final = frozenset({"rtp", "rtcp"})
 _COMPARED_BYTES: Final = 8
@@ -84,6 +87,18 @@ def _between_canaries(view: PlanView, address: str, canaries: Sequence[int]) -> 
     return [first, *asked[:half], middle, *asked[half:], last]
 
 
+def proceed(task: Task, observations: Sequence[Observation]) -> Iterable[Draft]:
+    """A port that spoke a language that nobody knows is asked whether it is STUN, which some keep for strangers.
+
+    Never a silent port and never one that may carry media: a binding request can change where a call's voice goes.
+    """
+    answer = observations[-1].outcome
+    if task.role != "udp" or not isinstance(answer, UdpExchange) or task.address is None or task.port is None:
+        return
+    if answer.reply == "data" and answer.service is None and not rtcp.is_media(bytes.fromhex(answer.data_hex)):
+        yield _draft("udp-service", task.address, task.port, SECOND_QUESTION, task.lane)
+
+
 def _draft(role: str, address: str, port: int, question: str, lane: str) -> Draft:
     waits_s = waits_of(question)
     return Draft(
@@ -127,7 +142,7 @@ async def _ask(ctx: Context, port: DatagramPort, heard: _Heard) -> int:
             event = await port.next(timeout_s=left_s)
             if event is not None:
                 heard.note(event)
-        if heard.decided:
+        if heard.decided or heard.answer is not None:
             break
     return tries
 
@@ -144,15 +159,21 @@ class _Heard:
     aliens: int = field(default=0)
 
     @property
+    def service(self) -> str | None:
+        """What the best answer so far proves."""
+        return None if self.answer is None else self.question.service_of(self.answer.data)
+
+    @property
     def decided(self) -> bool:
-        """Whether another try would change nothing."""
-        return self.answer is not None or (self.icmp is not None and self.icmp.meaning in _DECIDING)
+        """Whether listening on would change nothing."""
+        return self.service is not None or (self.icmp is not None and self.icmp.meaning in _DECIDING)
 
     def note(self, event: Datagram | IcmpNotice) -> None:
         """Take in one event. A datagram of another address, or an error about no packet of ours, is alien."""
         if isinstance(event, Datagram):
             if ip_address(event.from_address) == ip_address(self.address):
-                self.answer = self.answer or event
+                if self.service is None and (self.answer is None or self.question.service_of(event.data)):
+                    self.answer = event
             else:
                 self.aliens += 1
         elif event.to_port == self.port and self._quotes_us(event.quoted):
@@ -169,7 +190,7 @@ class _Heard:
     def as_fact(self, *, tries: int, waited_s: float) -> UdpExchange:
         """The exchange as a fact. Media is never kept, not even its first bytes."""
         data = b"" if self.answer is None else self.answer.data
-        service = None if self.answer is None else self.question.service_of(data)
+        service = self.service
         kept = b"" if service in _MEDIA else data[:MAX_DATA_HEX_BYTES]
         return UdpExchange(
             reply="data" if self.answer is not None else "icmp" if self.icmp is not None else "silence",
@@ -182,7 +203,8 @@ class _Heard:
             service=service,
             replied_from_port=None if self.answer is None else self.answer.from_port,
             alien_replies=self.aliens,
+            tcp_ports=mssql.listed_tcp_ports(data) if service == "sql-browser" else (),
         )
 
 
-SPEC: Final = ProbeSpec(id="udp.ask", version=1, plan=plan, observe=observe)
+SPEC: Final = ProbeSpec(id="udp.ask", version=1, plan=plan, observe=observe, proceed=proceed)

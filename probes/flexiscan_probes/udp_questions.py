@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from flexiscan_probes.wire import mssql, netbios, rtcp, sip, snmp, tftp
+from flexiscan_probes.wire import mssql, netbios, rtcp, sip, snmp, stun, tftp
 from flexiscan_probes.wire.recognise import guess_service
-from flexiscan_probes.wire.recognised import Recognised
+from flexiscan_probes.wire.recognised import Recognised, is_echo
 
 WAITS_S: Final = (0.6, 0.6, 1.2)
 """After each try. An ICMP limit of one error in 2.4 s or faster still answers one of three tries."""
@@ -27,7 +27,9 @@ class UdpQuestion:
     waits_s: tuple[float, ...] = WAITS_S
 
     def service_of(self, data: bytes) -> str | None:
-        """Name of the service that these bytes prove, asked for or not."""
+        """Name of the service that these bytes prove, asked for or not; our own bytes sent back prove none."""
+        if any(is_echo(data, request) for request in self.requests):
+            return None
         media = rtcp.read_header(data)
         found = self.recognise(data)
         if found is None and media is not None:
@@ -55,6 +57,10 @@ def udp_question_for(question: str, *, address: str, port: int, user_agent: str,
             return UdpQuestion((request,), partial(netbios.recognise_answer, transaction_id=identity))
         case "sql-browser":
             return UdpQuestion((mssql.BROWSER_REQUEST,), mssql.recognise_browser)
+        case "stun":
+            transaction = chance.randbytes(stun.TRANSACTION_BYTES)
+            recognise = partial(stun.recognise_answer, transaction=transaction)
+            return UdpQuestion((stun.build_binding_request(transaction),), recognise)
         case "one-byte":  # no public protocol: any datagram shows whether the port is there
             return UdpQuestion((b"\x00",), guess_service)
         case "canary":  # a receiver report: harmless even where a canary should meet a media port

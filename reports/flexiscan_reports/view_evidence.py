@@ -79,7 +79,11 @@ def _tcp(fact: TcpExchange, texts: Texts) -> Telling:
     attempts = fact.attempts if fact.attempts > 1 else None
     connect = texts.word("seen.tcp", connect=fact.connect, attempts=attempts, waited=f"{fact.waited_s:.2f}")
     reply = texts.word(
-        "seen.tcp_reply", reply=fact.reply, size=fact.data_size or None, service=_service(fact.service, texts)
+        "seen.tcp_reply",
+        tls="TLS" if fact.inside_tls else None,
+        reply=fact.reply,
+        size=fact.data_size or None,
+        service=_service(fact.service, texts),
     )
     lines = (connect, _icmp(fact.icmp, texts), reply if fact.connect == "accepted" else "")
     return lines, _exchange(fact.request_hex, fact.data_hex, texts)
@@ -95,7 +99,8 @@ def _udp(fact: UdpExchange, texts: Texts) -> Telling:
         service=_service(fact.service, texts),
     )
     port = texts.word("seen.udp_port", port=fact.replied_from_port) if fact.replied_from_port else ""
-    return (told, port, _icmp(fact.icmp, texts)), _exchange(fact.request_hex, fact.data_hex, texts)
+    listed = texts.word("seen.udp_listed", ports=list(fact.tcp_ports)) if fact.tcp_ports else ""
+    return (told, port, listed, _icmp(fact.icmp, texts)), _exchange(fact.request_hex, fact.data_hex, texts)
 
 
 def _rtp(fact: RtpSweep, texts: Texts) -> Telling:

@@ -95,6 +95,8 @@ class PortWorld:
     target: Target = field(default_factory=lambda: Target(host="flexi.example.test"))
     addresses: tuple[str, ...] = (V4, V6)
     origins: tuple[str, ...] = ()
+    more: tuple[tuple[str, str, Transport, int, Fact | Failure], ...] = ()
+    """Further exchanges: role, address, transport, port, outcome; after everything but the last control."""
     exclude_ports: tuple[int, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)
     observations: dict[str, Observation] = field(default_factory=dict)
@@ -141,6 +143,9 @@ class PortWorld:
             fact = self.facts.get(("tcp", address, port), usual)
             self._add("tcp", address, "tcp", port, fact, (10.0, 20.0), question)
         self._build_udp(address)
+        for number, (role, owner, transport, port, outcome) in enumerate(self.more):
+            if owner == address:
+                self._add(role, owner, transport, port, outcome, (285.0 + number / 10, 286.0), "tds")
         for role, ways, span_s in (
             ("tcp-path", self.tcp_path, (20.0, 25.0)),
             ("udp-path", self.udp_path, (262.0, 280.0)),

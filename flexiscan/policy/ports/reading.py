@@ -30,7 +30,7 @@ PORT_RESULTS: Final[Mapping[str, Outcome]] = {
 
 _ANSWERING: Final[Mapping[str, frozenset[str]]] = {
     "giop": frozenset({"giop"}),
-    "http": frozenset({"http", "ctstack-config"}),
+    "http": frozenset({"http", "ctstack-config", "loadmaster"}),
     "netbios": frozenset({"netbios"}),
     "rdp": frozenset({"rdp"}),
     "sip": frozenset({"sip"}),
@@ -40,6 +40,7 @@ _ANSWERING: Final[Mapping[str, frozenset[str]]] = {
     "tds": frozenset({"tds"}),
     "tftp": frozenset({"tftp"}),
     "tls": frozenset({"tls"}),
+    "winrm": frozenset({"winrm"}),
 }
 """Which services confirm a question; a question that is not here (banner, one-byte) has no protocol of its own."""
 
@@ -47,6 +48,9 @@ _REJECTED: Final = frozenset({"port-unreachable", "prohibited", "protocol-unreac
 
 _PROVIDER_FILTERED: Final = frozenset({135, 137, 138, 139, 445, 1433, 1434})
 """Ports that access providers block in either direction (published lists of several): silence may be theirs."""
+
+_COMMON: Final = frozenset({"http", "tls"})
+"""What a proxy or portal in the path speaks on any port; it may speak one to one question and the other to another."""
 
 _CANARIES_FOR_PROOF: Final = 2
 """One canary may have met a real service by chance; two have not."""
@@ -62,6 +66,8 @@ class PortReading:
     params: Mapping[str, Any] = field(default_factory=dict)
     rests_on_absence: bool = False
     """Whether the result would be another one if an answer had been lost."""
+    encrypted: bool = False
+    """Whether what spoke there spoke TLS."""
 
     @property
     def is_open(self) -> bool:
@@ -69,11 +75,15 @@ class PortReading:
         return self.result in ("open", "open-confirmed")
 
 
-def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortReading:
-    """The state of a TCP port. `canaries`: connects to ports of the same address that nobody uses."""
+def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen], follow_ups: Sequence[Seen] = ()) -> PortReading:
+    """The state of a TCP port.
+
+    `canaries`: connects to ports of the same address that nobody uses, and what followed there. `follow_ups`: further
+    questions to the port itself, in order.
+    """
     match fact.connect:
         case "accepted":
-            return _read_accepted(seen, fact, canaries)
+            return _read_accepted(seen, canaries, follow_ups)
         case "reset":
             return PortReading("closed-unfiltered", (seen,), "confirmed")
         case "icmp" if fact.icmp is not None:
@@ -86,15 +96,21 @@ def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortRea
     return PortReading("path-error", (seen,))
 
 
-def read_udp(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths: Sequence[Seen] = ()) -> PortReading:
+def read_udp(
+    seen: Seen,
+    fact: UdpExchange,
+    canaries: Sequence[Seen],
+    paths: Sequence[Seen] = (),
+    follow_ups: Sequence[Seen] = (),
+) -> PortReading:
     """The state of a single UDP port.
 
     `canaries`: the same exchange with ports that nobody uses. `paths`: how far datagrams to the ports of the address
-    come on their way.
+    come on their way. `follow_ups`: further questions to the port, where its answer was not recognised.
     """
     match fact.reply:
         case "data":
-            return _read_data(seen, fact, canaries)
+            return _read_data(seen, fact, canaries, follow_ups)
         case "icmp" if fact.icmp is not None:
             return _read_icmp(seen, fact.icmp, by_host="closed-unfiltered")
         case "silence":
@@ -131,40 +147,79 @@ def _question(seen: Seen) -> str:
     return str(seen.task.params.get("question", ""))
 
 
-def _read_accepted(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen]) -> PortReading:
-    params = {"service": fact.service} if fact.service else {}
+def _read_accepted(seen: Seen, canaries: Sequence[Seen], follow_ups: Sequence[Seen]) -> PortReading:
+    facts = [s.fact for s in (seen, *follow_ups) if isinstance(s.fact, TcpExchange)]
+    spoken = _Spoken(
+        because=(seen, *(s for s in follow_ups if isinstance(s.fact, TcpExchange) and s.fact.service)),
+        services=tuple(fact.service for fact in facts if fact.service),
+        confidence="confirmed" if any(fact.reply == "data" for fact in facts) else "firm",
+        encrypted=any(fact.service == "tls" or (fact.inside_tls and fact.service) for fact in facts),
+    )
     accepting = [c for c in canaries if isinstance(c.fact, TcpExchange) and c.fact.connect == "accepted"]
-    confidence: Confidence = "confirmed" if fact.reply == "data" else "firm"
-    return _read_spoken(seen, fact.service, accepting, len(canaries), params, confidence)
+    return _read_spoken(seen, spoken, accepting, len({c.task.port for c in canaries}))
 
 
-def _read_spoken(
-    seen: Seen,
-    service: str | None,
-    answering: Sequence[Seen],
-    canaries: int,
-    params: Mapping[str, Any],
-    confidence: Confidence,
-) -> PortReading:
-    """Somebody spoke: the service, or something in between that speaks on every port alike?"""
-    alike = [c for c in answering if isinstance(c.fact, TcpExchange | UdpExchange) and c.fact.service == service]
-    if is_confirmed(_question(seen), service) and not _is_proof(alike, canaries):
-        return PortReading("open-confirmed", (seen,), "confirmed", params)
-    if _is_proof(answering, canaries):
-        return PortReading("everything-answers", (seen, *answering), params=params)
-    return PortReading("open", (seen,), confidence, params)
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """What was heard on a port, from the first question to the most particular one."""
+
+    because: tuple[Seen, ...]
+    services: tuple[str, ...]
+    confidence: Confidence
+    params: Mapping[str, Any] = field(default_factory=dict)
+    encrypted: bool = False
+
+    @property
+    def service(self) -> str | None:
+        return self.services[-1] if self.services else None
 
 
-def _is_proof(answering: Sequence[Seen], canaries: int) -> bool:
-    return len(answering) >= min(_CANARIES_FOR_PROOF, canaries) > 0
+def _read_spoken(seen: Seen, spoken: _Spoken, answering: Sequence[Seen], canaries: int) -> PortReading:
+    """Somebody spoke: the service, or something in between that speaks on every port alike?
+
+    `answering`: what canaries answered, one or more facts for each; `canaries`: how many were asked.
+    """
+    params = {**({"service": spoken.service} if spoken.service else {}), **spoken.params}
+    said: dict[int | None, set[str]] = {}
+    for canary in answering:
+        names = said.setdefault(canary.task.port, set())
+        if isinstance(canary.fact, TcpExchange | UdpExchange) and canary.fact.service:
+            names.add(canary.fact.service)
+    alike = [names for names in said.values() if names & _alike(spoken.service)]
+    confirmed = any(is_confirmed(_question(seen), service) for service in spoken.services)
+    if confirmed and not _is_proof(len(alike), canaries):
+        return PortReading("open-confirmed", spoken.because, "confirmed", params, encrypted=spoken.encrypted)
+    if _is_proof(len(said), canaries):
+        return PortReading("everything-answers", (*spoken.because, *answering), params=params)
+    return PortReading("open", spoken.because, spoken.confidence, params, encrypted=spoken.encrypted)
 
 
-def _read_data(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen]) -> PortReading:
-    params: dict[str, Any] = {"service": fact.service} if fact.service else {}
+def _alike(service: str | None) -> frozenset[str]:
+    """What a canary says when it is the same device that speaks."""
+    if service is None:
+        return frozenset()
+    return _COMMON if service in _COMMON else frozenset({service})
+
+
+def _is_proof(answering: int, canaries: int) -> bool:
+    return answering >= min(_CANARIES_FOR_PROOF, canaries) > 0
+
+
+def _read_data(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], follow_ups: Sequence[Seen]) -> PortReading:
+    params: dict[str, Any] = {}
     if fact.replied_from_port not in (None, seen.task.port):
         params["replied_from_port"] = fact.replied_from_port
+    if fact.tcp_ports:
+        params["listed_ports"] = list(fact.tcp_ports)
+    named = [s for s in follow_ups if isinstance(s.fact, UdpExchange) and s.fact.service]
+    spoken = _Spoken(
+        because=(seen, *named),
+        services=tuple(s.fact.service for s in (seen, *named) if isinstance(s.fact, UdpExchange) and s.fact.service),
+        confidence="confirmed",
+        params=params,
+    )
     answering = [c for c in canaries if isinstance(c.fact, UdpExchange) and c.fact.reply == "data"]
-    return _read_spoken(seen, fact.service, answering, len(canaries), params, "confirmed")
+    return _read_spoken(seen, spoken, answering, len({c.task.port for c in canaries}))
 
 
 def _read_icmp(seen: Seen, icmp: IcmpError, *, by_host: str) -> PortReading:

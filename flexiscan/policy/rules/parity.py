@@ -10,7 +10,7 @@ from flexiscan.policy.ports.comparison import Comparison, Difference, Slot, comp
 from flexiscan.policy.ports.media_range import read_sweep
 from flexiscan.policy.ports.reading import PortReading
 from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Rule, Seen, the_host
-from flexiscan.policy.rules.ports import reading_of
+from flexiscan.policy.rules.ports import TCP_CANARIES, reading_of
 
 PORTS_EQUAL_RESULTS: Final[Mapping[str, Outcome]] = {
     "equal": "holds",
@@ -42,11 +42,12 @@ def judge_ports_equal(case: Case) -> Judgement:
 
 def _readings(case: Case) -> dict[tuple[str, Slot], PortReading]:
     found: dict[tuple[str, Slot], PortReading] = {}
-    for role, canary_role in (("tcp", "tcp-canary"), ("udp", "udp-canary")):
+    for role, canary_roles in (("tcp", TCP_CANARIES), ("udp", ("udp-canary",))):
         for seen in case.of(role):
             task = seen.task
-            canaries = tuple(canary for canary in case.of(canary_role) if canary.task.address == task.address)
-            reading = reading_of(seen, canaries, _at(case, "udp-path", task.address))
+            canaries = tuple(canary for role in canary_roles for canary in _at(case, role, task.address))
+            follow_ups = [s for s in _at(case, f"{role}-service", task.address) if s.task.port == task.port]
+            reading = reading_of(seen, canaries, _at(case, "udp-path", task.address), follow_ups)
             if reading and task.address is not None and task.transport is not None and task.port is not None:
                 found[task.address, (task.transport, task.port, task.port)] = reading
     for seen in case.of("rtp-sweep"):
@@ -120,8 +121,10 @@ PARITY_PORT_RULES: Final[tuple[Rule, ...]] = (
         results=PORTS_EQUAL_RESULTS,
         needs=(
             Need("tcp", at="host"),
-            Need("tcp-canary", at="host", optional=True),
+            Need("tcp-service", at="host", optional=True),
+            *(Need(role, at="host", optional=True) for role in TCP_CANARIES),
             Need("udp", at="host"),
+            Need("udp-service", at="host", optional=True),
             Need("udp-canary", at="host", optional=True),
             Need("rtp-sweep", at="host", optional=True),
             Need("tcp-path", at="host", optional=True),

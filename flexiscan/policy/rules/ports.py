@@ -5,7 +5,7 @@ Guide: table in the technical overview, "Secure Datatal CTStack", checklist 3. T
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from flexiscan.model.facts import RtpSweep, TcpExchange, UdpExchange
@@ -21,13 +21,20 @@ DECLARED_RESULTS: Final[Mapping[str, Outcome]] = {
     "accepted-unanswered": "cannot-tell",
 }
 
-TCP_NEEDS: Final = (Need("tcp"), Need("tcp-canary", at="address", optional=True))
+TCP_CANARIES: Final = ("tcp-canary", "tcp-canary-service")
+"""Connects to ports that nobody uses, and what was asked there afterwards."""
+_AROUND_TCP: Final = (
+    Need("tcp-service", optional=True),
+    *(Need(role, at="address", optional=True) for role in TCP_CANARIES),
+)
+TCP_NEEDS: Final = (Need("tcp"), *_AROUND_TCP)
 WAYS: Final = (Need("tcp-path", at="address", optional=True), Need("udp-path", at="address", optional=True))
-UDP_NEEDS: Final = (Need("udp"), Need("udp-canary", at="address"), *WAYS)
+UDP_NEEDS: Final = (Need("udp"), Need("udp-service", optional=True), Need("udp-canary", at="address"), *WAYS)
 BOTH_NEEDS: Final = (
     Need("tcp", optional=True),
-    Need("tcp-canary", at="address", optional=True),
+    *_AROUND_TCP,
     Need("udp", optional=True),
+    Need("udp-service", optional=True),
     Need("udp-canary", at="address", optional=True),
     *WAYS,
 )
@@ -45,9 +52,11 @@ def read_port(case: Case) -> PortReading:
     """The state of the subject's port."""
     tcp, udp = case.of("tcp"), case.of("udp")
     if case.subject.transport == "tcp" and tcp and isinstance(tcp[0].fact, TcpExchange):
-        return read_tcp(tcp[0], tcp[0].fact, case.of("tcp-canary"))
+        canaries = [seen for role in TCP_CANARIES for seen in case.of(role)]
+        return read_tcp(tcp[0], tcp[0].fact, canaries, case.of("tcp-service"))
     if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
-        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"))
+        follow_ups = case.of("udp-service")
+        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"), follow_ups)
     excluded = case.subject.port in case.scope.exclude_ports
     return PortReading("excluded" if excluded else "not-looked-at", ())
 
@@ -105,8 +114,7 @@ def _as_judgement(reading: PortReading, results: Mapping[str, Outcome]) -> Judge
 
 
 def _open_as_declared(reading: PortReading) -> Judgement:
-    service = reading.params.get("service")
-    spoken_in_clear = reading.confidence == "confirmed" and service != "tls"
+    spoken_in_clear = reading.confidence == "confirmed" and not reading.encrypted
     result = "open-in-clear" if spoken_in_clear else "open-as-declared"
     return Judgement(
         "holds",
@@ -160,6 +168,18 @@ def rows_of(rule: str) -> Subjects:
         ]
 
     return subjects
+
+
+def _databases(ground: Ground) -> list[Subject]:
+    """The rows, and the ports on which SQL Server Browser says that there are databases, at the address that did."""
+    judged = {row.port for row in ground.profile.ports if row.transport == "tcp"}
+    judged |= {80, 443, ground.target.http_port, ground.target.https_port, *ground.target.mitai_ports}
+    listed = [
+        Subject(address=address.address, transport="tcp", port=port)
+        for address in ground.addresses
+        for port in sorted({*ground.listed.get(address.address, ())} - judged)
+    ]
+    return [*rows_of("ports.database-unreachable")(ground), *listed]
 
 
 def _mitai_ports(ground: Ground) -> list[Subject]:
@@ -217,7 +237,7 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
     _closed("ports.ctstack-config-unreachable", TCP_NEEDS),
     _closed("ports.backend-site-unreachable", TCP_NEEDS),
     _closed("ports.windows-services-unreachable", BOTH_NEEDS),
-    _closed("ports.database-unreachable", BOTH_NEEDS),
+    _closed("ports.database-unreachable", BOTH_NEEDS, _databases),
     _closed("ports.proxy-management-unreachable", BOTH_NEEDS),
     Rule(
         id="ports.web-reachable",
@@ -232,10 +252,12 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
 """ports.no-undeclared-port needs a sweep of all ports, which no probe makes yet: it shows as not built."""
 
 
-def reading_of(seen: Seen, canaries: tuple[Seen, ...], paths: tuple[Seen, ...] = ()) -> PortReading | None:
+def reading_of(
+    seen: Seen, canaries: Sequence[Seen], paths: Sequence[Seen] = (), follow_ups: Sequence[Seen] = ()
+) -> PortReading | None:
     """The state of any port that was asked, for rules that compare ports; None for other facts."""
     if isinstance(seen.fact, TcpExchange):
-        return read_tcp(seen, seen.fact, canaries)
+        return read_tcp(seen, seen.fact, canaries, follow_ups)
     if isinstance(seen.fact, UdpExchange):
-        return read_udp(seen, seen.fact, canaries, paths)
+        return read_udp(seen, seen.fact, canaries, paths, follow_ups)
     return None
