@@ -95,7 +95,7 @@ class PortWorld:
     target: Target = field(default_factory=lambda: Target(host="flexi.example.test"))
     addresses: tuple[str, ...] = (V4, V6)
     origins: tuple[str, ...] = ()
-    more: tuple[tuple[str, str, Transport, int, Fact | Failure], ...] = ()
+    more: tuple[tuple[str, str, Any, int, Any], ...] = ()
     """Further exchanges: role, address, transport, port, outcome; after everything but the last control."""
     exclude_ports: tuple[int, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)

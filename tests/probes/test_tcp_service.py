@@ -89,7 +89,10 @@ def test_nothing_follows_where_nobody_accepted_or_the_service_is_known(address: 
     assert asked(view_after({})) == {}
     known = {(address, 2809): accepted("giop"), (address, 5060): accepted("sip"), (address, 22): accepted("ssh")}
     assert asked(view_after(known)) == {}
-    lost = {(address, 13317): Failure(reason="deadline"), (address, 1337): TcpExchange(connect="reset")}
+    lost: dict[tuple[str, int], Fact | Failure] = {
+        (address, 13317): Failure(reason="deadline"),
+        (address, 1337): TcpExchange(connect="reset"),
+    }
     assert asked(view_after(lost)) == {}
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from flexiscan.model.facts import TcpExchange
+from flexiscan.model.facts import TcpExchange, UdpExchange
+from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
 from flexiscan.sdk import Received
 from flexiscan_probes import tcp, tcp_service, udp
@@ -176,10 +178,9 @@ async def test_silence_is_never_asked_for_stun():
     assert list(udp.proceed(task("udp", ADDRESSES[0], "one-byte"), (observed(fact),))) == []
 
 
-def observed(fact: Any) -> Any:
-    from tests.probes.test_tcp_service import MOMENT, Observation
-
-    return Observation(id="x", started=MOMENT, ended=MOMENT, outcome=fact)
+def observed(fact: UdpExchange) -> Observation:
+    moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    return Observation(id="x", started=moment, ended=moment, outcome=fact)
 
 
 def test_every_udp_question_of_this_table_exists():
