@@ -16,10 +16,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import getpass
 import hashlib
 import hmac
 import json
 import os
+import random
 import secrets
 import selectors
 import shutil
@@ -40,10 +42,16 @@ UDP_PORTS = (69, 137, 161, 1434, 5060, 33333, 50797)
 MEDIA_PORTS = (40000, 50000)
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what reaches the server, wherever it comes in
 WINDOWS = sys.platform == "win32"
+LINUX = sys.platform.startswith("linux")
+IP_PKTINFO = 8  # linux/in.h; Python names it only lately
+IPV6_PKTINFO = 50
+IPV6_RECVPKTINFO = 49  # linux/in6.h
 CONTROL_PORT = 51515
 """Listened on over TCP and UDP; let through for the test, it shows that questions do arrive."""
 
-MIN_CODE_CHARACTERS = 16
+MIN_CODE_DIGITS = 16
+MIN_DIFFERENT_DIGITS = 4
+HEX_DIGITS = "0123456789abcdef"
 KEY_ROUNDS = 200_000
 KEY_SALT = b"flexiscan witness 1"
 MAX_MINUTES = 60
@@ -72,10 +80,10 @@ _TRANSPORTS = {"tcp": 6, "udp": 17}  # IANA protocol numbers
 
 
 def derive_keys(code: str) -> dict[str, bytes]:
-    """One key for each purpose; ValueError for a code that is too short."""
+    """One key for each purpose; ValueError for a code that --new-code would not make: words can be guessed."""
     plain = "".join(code.split()).replace("-", "").lower()
-    if len(plain) < MIN_CODE_CHARACTERS:
-        raise ValueError(f"a code has at least {MIN_CODE_CHARACTERS} letters and digits")
+    if len(plain) < MIN_CODE_DIGITS or len(set(plain)) < MIN_DIFFERENT_DIGITS or not set(plain) <= set(HEX_DIGITS):
+        raise ValueError(f"a code has at least {MIN_CODE_DIGITS} random hexadecimal digits")
     master = hashlib.pbkdf2_hmac("sha256", plain.encode("utf-8"), KEY_SALT, KEY_ROUNDS)
     return {name: hmac.new(master, name.encode(), hashlib.sha256).digest() for name in ("question", "answer", "log")}
 
@@ -95,6 +103,24 @@ def build_answer(key: bytes, transport: str, port: int, unix_ms: int, nonce: byt
     head = _ANSWER + bytes((_VERSION, _TRANSPORTS[transport])) + port.to_bytes(2, "big")
     body = head + unix_ms.to_bytes(8, "big") + nonce
     return body + hmac.new(key, body, hashlib.sha256).digest()
+
+
+class Leaving:
+    """Whether somebody wants this to end. No lock: a signal may come while the one that it interrupts holds it."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, *_: Any) -> None:
+        """Also a signal handler."""
+        self.asked = True
+
+    def wait(self, seconds: float) -> bool:
+        """Wait as long, or until asked; whether asked."""
+        ends_s = time.monotonic() + seconds
+        while not self.asked and (left_s := ends_s - time.monotonic()) > 0:
+            time.sleep(min(0.2, left_s))
+        return self.asked
 
 
 class Clock:
@@ -164,6 +190,7 @@ class Guest:
         self.door = door
         self.source = source
         self.at_ms = at_ms
+        self.local = ""
         self.data = b""
 
 
@@ -251,12 +278,12 @@ class Watcher(threading.Thread):
     def _take_datagrams(self, door: Door) -> bool:
         for _ in range(DATAGRAMS_AT_ONCE):
             try:
-                data, source = door.sock.recvfrom(65535)
+                data, source, local = receive_datagram(door.sock)
             except BlockingIOError:
                 return True
-            except ConnectionError:  # Windows tells here that an answer found nobody
+            except OSError:  # Windows tells here that an answer found nobody
                 continue
-            answer = self._note(door, name_of(source), data, self._clock.now_ms())
+            answer = self._note(door, name_of(source), data, self._clock.now_ms(), local)
             if answer:
                 with contextlib.suppress(OSError):
                     door.sock.sendto(answer, source)
@@ -272,6 +299,8 @@ class Watcher(threading.Thread):
                 continue
             sock.setblocking(False)
             guest = Guest(sock, door, name_of(source), self._clock.now_ms())
+            with contextlib.suppress(OSError):
+                guest.local = plain_address(sock.getsockname()[0])
             self._guests[sock] = guest
             self._selector.register(sock, selectors.EVENT_READ, guest)
             if len(self._guests) > MAX_CONNECTIONS:
@@ -290,7 +319,7 @@ class Watcher(threading.Thread):
             self._see_off(guest)
 
     def _see_off(self, guest: Guest) -> None:
-        answer = self._note(guest.door, guest.source, guest.data, guest.at_ms)
+        answer = self._note(guest.door, guest.source, guest.data, guest.at_ms, guest.local)
         self._selector.unregister(guest.sock)
         self._guests.pop(guest.sock, None)
         with contextlib.suppress(OSError):
@@ -298,13 +327,13 @@ class Watcher(threading.Thread):
                 guest.sock.send(answer)
         guest.sock.close()
 
-    def _note(self, door: Door, source: str, data: bytes, at_ms: int) -> bytes:
-        """Note an arrival; the answer to it, or nothing."""
+    def _note(self, door: Door, source: str, data: bytes, at_ms: int, local: str) -> bytes:
+        """Note an arrival; the answer to it, or nothing. `local`: which of our addresses it came to, if known."""
         nonce = read_question(self._keys["question"], door.transport, data)
         how = self._memory.judge(nonce)
         place = door.transport + ("6" if ":" in source else "4")
         if self._memory.may_list(place, door.port, how):
-            shown = {} if nonce is None else {"nonce": nonce.hex()}
+            shown = {} if nonce is None else {"nonce": nonce.hex(), "to": local}
             self._journal.write("seen", at_ms=at_ms, place=place, port=door.port, source=source, how=how, **shown)
         if how != "ok" or nonce is None or not self._memory.may_answer():
             return b""
@@ -318,19 +347,38 @@ class Watcher(threading.Thread):
 
 
 def name_of(source: Any) -> str:
-    """The sender as address#port; IPv4 as IPv4, also where it came through a socket for both."""
-    address = str(source[0]).partition("%")[0]
-    return f"{address[7:] if address.startswith('::ffff:') else address}#{source[1]}"
+    """The sender as address#port."""
+    return f"{plain_address(source[0])}#{source[1]}"
+
+
+def plain_address(address: Any) -> str:
+    """An address without its zone; IPv4 as IPv4, also where it came through a socket for both."""
+    text = str(address).partition("%")[0]
+    return text[7:] if text.startswith("::ffff:") else text
+
+
+def receive_datagram(sock: socket.socket) -> tuple[bytes, Any, str]:
+    """One datagram, its sender, and to which of our addresses it came ("" where the system does not tell)."""
+    if not LINUX:
+        data, source = sock.recvfrom(65535)
+        return data, source, ""
+    data, parts, _, source = sock.recvmsg(65535, 256)
+    for level, kind, value in parts:
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO) and len(value) >= 12:
+            return data, source, socket.inet_ntop(socket.AF_INET, value[8:12])
+        if (level, kind) == (socket.IPPROTO_IPV6, IPV6_PKTINFO) and len(value) >= 16:
+            return data, source, plain_address(socket.inet_ntop(socket.AF_INET6, value[:16]))
+    return data, source, ""
 
 
 def wanted_ports(media_ports: int, control_port: int) -> Iterator[tuple[str, int]]:
-    """Every port to listen on; of a range as many as asked for, evenly spread, both ends first."""
+    """Every port to listen on; of a range as many as asked for: both ends, the rest by chance."""
     yield from (("tcp", port) for port in (*WEB_PORTS, *TCP_PORTS, control_port))
     yield from (("udp", port) for port in (*UDP_PORTS, control_port))
     first, last = MEDIA_PORTS
-    taken = min(last - first + 1, media_ports)
-    step = (last - first) / max(1, taken - 1)
-    yield from (("udp", first + round(index * step)) for index in range(taken))
+    ends, between = (first, last), range(first + 1, last)
+    chosen = random.SystemRandom().sample(between, max(0, min(len(between), media_ports - len(ends))))
+    yield from (("udp", port) for port in (*ends[:media_ports], *sorted(chosen)))
 
 
 def open_doors(wanted: Iterable[tuple[str, int]], addresses: list[str]) -> tuple[list[Door], list[Any]]:
@@ -371,6 +419,8 @@ def listening_socket(transport: str, address: str, port: int, dual: bool = False
     try:
         if WINDOWS:
             sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", 0), 1)
+        if LINUX and transport == "tcp":  # shares with connections that have ended, never with a listener (socket(7))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         sock.bind((address, port))
@@ -379,6 +429,11 @@ def listening_socket(transport: str, address: str, port: int, dual: bool = False
             sock.listen(16)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        if transport == "udp" and LINUX:
+            ask = (
+                (socket.IPPROTO_IP, IP_PKTINFO) if family == socket.AF_INET else (socket.IPPROTO_IPV6, IPV6_RECVPKTINFO)
+            )
+            sock.setsockopt(*ask, 1)
     except BaseException:
         sock.close()
         raise
@@ -435,7 +490,7 @@ def spare_files() -> Iterator[None]:
             os.close(number)
 
 
-def watch(doors: list[Door], keys: dict[str, bytes], journal: Journal, minutes: float, leaving: threading.Event) -> str:
+def watch(doors: list[Door], keys: dict[str, bytes], journal: Journal, minutes: float, leaving: Leaving) -> str:
     """Watch the doors until the time is over; why it ended."""
     memory = Memory()
     few = isinstance(selectors.DefaultSelector(), selectors.SelectSelector)
@@ -446,19 +501,16 @@ def watch(doors: list[Door], keys: dict[str, bytes], journal: Journal, minutes: 
         watcher.start()
     clock = journal.clock
     ends_ms, why = minutes * 60_000, ""
-    try:
-        while not why:
-            if leaving.wait(min(BEAT_S, max(0.0, (ends_ms - clock.up_ms()) / 1000))):
-                why = "interrupted"
-            elif clock.up_ms() >= ends_ms:
-                why = "time"
-            elif journal.lines >= MAX_LOG_LINES:
-                why = "log-full"
-            elif any(watcher.failed for watcher in watchers):
-                why = "failed"
-            beat(journal, watchers, memory)
-    except KeyboardInterrupt:
-        why = "interrupted"
+    while not why:
+        if leaving.wait(min(BEAT_S, max(0.0, (ends_ms - clock.up_ms()) / 1000))):
+            why = "interrupted"
+        elif clock.up_ms() >= ends_ms:
+            why = "time"
+        elif journal.lines >= MAX_LOG_LINES:
+            why = "log-full"
+        elif any(watcher.failed for watcher in watchers):
+            why = "failed"
+        beat(journal, watchers, memory)
     for watcher in watchers:
         watcher.leaving.set()
     for watcher in watchers:
@@ -466,7 +518,9 @@ def watch(doors: list[Door], keys: dict[str, bytes], journal: Journal, minutes: 
         watcher.close()
     beat(journal, watchers, memory)
     failures = [watcher.failed for watcher in watchers if watcher.failed]
-    journal.write("end", why="failed" if failures else why, totals=dict(memory.totals), failures=failures)
+    why = "failed" if failures else why
+    journal.write("end", why=why, totals=dict(memory.totals), failures=failures)
+    print(f"ended ({why}): {memory.totals['ok']} questions of the scan arrived", file=sys.stderr)
     return why
 
 
@@ -478,8 +532,17 @@ def beat(journal: Journal, watchers: Iterable[Watcher], memory: Memory) -> None:
 
 def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="flexiscan witness", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("--code", default=os.environ.get("FLEXISCAN_WITNESS_CODE", ""), help="the one-time code")
+    parser = argparse.ArgumentParser(
+        prog="flexiscan witness",
+        description=(__doc__ or "").split("\n\n")[0],
+        epilog="It needs no rule in any firewall but one that lets the control port through, TCP and UDP, for the time"
+        " of the test. It opens no connection, changes no setting and ends by itself.",
+    )
+    parser.add_argument(
+        "--code",
+        default=os.environ.get("FLEXISCAN_WITNESS_CODE", ""),
+        help="the one-time code; - asks for it, @FILE reads it from a file (whoever may list processes sees any other)",
+    )
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10, at most 60)")
     parser.add_argument("--log", default="flexiscan-witness.log", help="a new file for the log")
     parser.add_argument("--media-ports", type=int, default=10_001, help="how many of the voice ports to listen on")
@@ -490,6 +553,12 @@ def read_arguments(arguments: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="you have let this program receive on every port in this machine's own firewall: without that, silence"
         " proves nothing about the firewall in front",
+    )
+    parser.add_argument(
+        "--only-server",
+        action="store_true",
+        help="the firewall forwards no port of the public address to another machine: without that, where addresses"
+        " are translated, silence here proves nothing about the address",
     )
     parser.add_argument("--new-code", action="store_true", help="print a fresh code and end")
     parser.add_argument("--write", metavar="FILE", help="write this program to a file, to be copied, and end")
@@ -511,24 +580,36 @@ def main(arguments: list[str] | None = None) -> int:
         shutil.copyfile(os.path.abspath(__file__), given.write)  # noqa: PTH100
         return 0
     try:
-        keys = derive_keys(given.code)
+        keys = derive_keys(read_code(given.code))
     except ValueError as error:
         print(f"witness: {error}; make one with --new-code", file=sys.stderr)
         return 2
-    leaving = threading.Event()
-    for name in ("SIGTERM", "SIGBREAK"):
+    except OSError as error:
+        print(f"witness: {error}", file=sys.stderr)
+        return 2
+    leaving = Leaving()
+    # A flag and no exception: one that came in the middle of a line would leave a log that nobody believes.
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
         if hasattr(signal, name) and threading.current_thread() is threading.main_thread():
-            signal.signal(getattr(signal, name), lambda *_: leaving.set())
+            signal.signal(getattr(signal, name), leaving.ask)
     try:
         return run(given, keys, leaving)
     except OSError as error:
         print(f"witness: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        return 130
 
 
-def run(given: argparse.Namespace, keys: dict[str, bytes], leaving: threading.Event) -> int:
+def read_code(given: str) -> str:
+    """The code itself: as given, or from where it is said to be. Raises OSError."""
+    if given == "-":
+        return getpass.getpass("code: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if given.startswith("@"):
+        with open(given[1:], encoding="utf-8-sig") as file:  # noqa: PTH123
+            return file.read(1000)
+    return given
+
+
+def run(given: argparse.Namespace, keys: dict[str, bytes], leaving: Leaving) -> int:
     """Open the doors, watch them, close the log; the exit code."""
     allow_many_files()
     journal = Journal(given.log, keys["log"], Clock())
@@ -543,6 +624,8 @@ def run(given: argparse.Namespace, keys: dict[str, bytes], leaving: threading.Ev
         minutes=given.minutes,
         control_port=given.control_port,
         local_firewall_open=given.local_firewall_open,
+        only_server=given.only_server,
+        own=own_addresses(),
         bound=spans_of(place for door in doors for place in door.places()),
         refused=[
             [place, reason, spans_of((p, n) for p, n, r in refused if (p, r) == (place, reason))]

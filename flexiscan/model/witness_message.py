@@ -19,7 +19,9 @@ QUESTION_BYTES: Final = 72
 ANSWER_BYTES: Final = 64
 CONTROL_PORT: Final = 51515
 """Where the witness listens over TCP and UDP for questions that must arrive."""
-MIN_CODE_CHARACTERS: Final = 16
+MIN_CODE_DIGITS: Final = 16
+MIN_DIFFERENT_DIGITS: Final = 4
+_HEX_DIGITS: Final = frozenset("0123456789abcdef")
 _KEY_ROUNDS: Final = 200_000
 _KEY_SALT: Final = b"flexiscan witness 1"
 _REPORT: Final = b"\x80\xc9\x00\x01"  # RFC 3550 6.4.2, no report blocks
@@ -63,10 +65,10 @@ class WitnessAnswer:
 
 
 def witness_keys(code: str) -> WitnessKeys:
-    """The keys of a code; blanks, dashes and case do not matter. ValueError when it is too short to be safe."""
+    """The keys of a code; blanks, dashes and case do not matter. ValueError when it could be guessed."""
     plain = "".join(code.split()).replace("-", "").lower()
-    if len(plain) < MIN_CODE_CHARACTERS:
-        raise ValueError(f"a code has at least {MIN_CODE_CHARACTERS} letters and digits")
+    if len(plain) < MIN_CODE_DIGITS or len(set(plain)) < MIN_DIFFERENT_DIGITS or not set(plain) <= _HEX_DIGITS:
+        raise ValueError(f"a code has at least {MIN_CODE_DIGITS} random hexadecimal digits")
     master = hashlib.pbkdf2_hmac("sha256", plain.encode("utf-8"), _KEY_SALT, _KEY_ROUNDS)
     return WitnessKeys(*(_mac(master, name) for name in (b"question", b"answer", b"log", b"nonce")))
 

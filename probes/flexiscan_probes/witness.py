@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from flexiscan.model.endpoint import Transport
@@ -23,7 +24,7 @@ from flexiscan.model.witness_message import (
 )
 from flexiscan.sdk import CannotLook, Connection, Context, Draft, NotConnected, PlanView, ProbeSpec
 from flexiscan_probes.sweep_order import sample_ports
-from flexiscan_probes.witness_questions import PASS_WAIT_S, Questions
+from flexiscan_probes.witness_questions import FIRST_CONTROL, PASS_WAIT_S, Questions
 
 CONTROL_ROLE: Final = "witness-control"
 ROLE: Final = "witness"
@@ -31,6 +32,9 @@ RANGE_ROLE: Final = "witness-range"
 BEFORE: Final = 1000
 AFTER: Final = 2000
 """Question numbers of the controls of round 1 and round 3; those of ports count from 0."""
+FIRST_OF_SINGLE: Final = 1_000_000
+"""Question numbers of the controls among the questions to single ports, a block for each port: none comes twice."""
+CONTROLS_OF_ONE: Final = 100
 UDP_TRIES: Final = 3
 RANGE_PASSES: Final = 2
 QUICK_SAMPLE: Final = 500
@@ -59,12 +63,19 @@ def plan(view: PlanView) -> Iterable[Draft]:
 
 def _questions(view: PlanView, address: str, control_port: int) -> list[Draft]:
     drafts: list[Draft] = []
-    for row in view.profile.ports:
+    for number, row in enumerate(view.profile.ports, start=1):
         if row.last_port is not None:
             drafts.append(_range(view, address, row.port, row.last_port, control_port))
         elif row.port not in (view.target.http_port, view.target.https_port):
-            drafts.append(_draft(ROLE, address, row.transport, row.port, 0))
+            draft = _draft(ROLE, address, row.transport, row.port, 0)
+            drafts.append(_among_controls(draft, control_port, number) if row.transport == "udp" else draft)
     return drafts
+
+
+def _among_controls(draft: Draft, control_port: int, number: int) -> Draft:
+    """Questions over UDP, each with a control before and after it: one that is lost on the way tells no one."""
+    controls = {"control_port": control_port, "first_control": FIRST_OF_SINGLE + CONTROLS_OF_ONE * number}
+    return replace(draft, params={**draft.params, **controls}, datagrams=3 * draft.datagrams)
 
 
 def _draft(role: str, address: str, transport: Transport, port: int, first_number: int) -> Draft:
@@ -136,8 +147,9 @@ async def _observe_range(ctx: Context, task: Task, address: str) -> WitnessExcha
 
 async def _observe_udp(ctx: Context, task: Task, address: str, port: int) -> WitnessExchange:
     first_number = int(task.params["first_number"])
+    control_port, first_control = task.params.get("control_port"), int(task.params.get("first_control", FIRST_CONTROL))
     async with ctx.datagrams(address) as link:
-        questions = Questions(ctx, link, _keys(ctx))
+        questions = Questions(ctx, link, _keys(ctx), control_port=control_port, first_control=first_control)
         for number in range(first_number, first_number + UDP_TRIES):
             if port not in questions.answered:
                 await questions.put([port], number)

@@ -23,7 +23,7 @@ PASS_WAIT_S: Final = 1.5
 """After each pass, for answers under way."""
 CONTROL_EVERY_S: Final = 2.0
 FIRST_CONTROL: Final = 3000
-"""Question numbers of the controls within a range."""
+"""Question number of the first control within a range."""
 BEATS_KEPT: Final = 16
 _NONCE = slice(16, 32)
 
@@ -31,13 +31,22 @@ _NONCE = slice(16, 32)
 class Questions:
     """What was asked over one socket, and what came back."""
 
-    def __init__(self, ctx: Context, link: DatagramPort, keys: WitnessKeys, *, control_port: int | None = None) -> None:
+    def __init__(
+        self,
+        ctx: Context,
+        link: DatagramPort,
+        keys: WitnessKeys,
+        *,
+        control_port: int | None = None,
+        first_control: int = FIRST_CONTROL,
+    ) -> None:
         self.answered: set[int] = set()
         self.media_seen = False
         self._ctx = ctx
         self._link = link
         self._keys = keys
         self._control_port = control_port
+        self._first_control = first_control
         self._began_s = ctx.monotonic()
         self._sent: dict[bytes, tuple[int, float]] = {}
         self._payloads: dict[int, bytes] = {}
@@ -90,7 +99,7 @@ class Questions:
             return
         if now or self._ctx.monotonic() >= self._next_control_s:
             self._next_control_s = self._ctx.monotonic() + CONTROL_EVERY_S
-            await self._send(self._control_port, FIRST_CONTROL + self._controls)
+            await self._send(self._control_port, self._first_control + self._controls)
             self._controls += 1
 
     async def _send(self, port: int, number: int) -> None:

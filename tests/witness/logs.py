@@ -32,6 +32,9 @@ class LogWriter:
     ends_s: float = 600.0
     beat_s: float = 2.0
     local_firewall_open: bool = True
+    only_server: bool = False
+    own: tuple[str, ...] = ("192.0.2.10", "2001:db8:2::10")
+    refused: list[list[Any]] = field(default_factory=list)
     why: str | None = "time"
     bound: list[list[Any]] = field(
         default_factory=lambda: [
@@ -45,16 +48,18 @@ class LogWriter:
     drift_after_s: float = float("inf")
     seen: list[dict[str, Any]] = field(default_factory=list)
 
-    def arrive(self, at_s: float, place: str, port: int, nonce: bytes | None, how: str = "ok") -> None:
+    def arrive(self, at_s: float, place: str, port: int, nonce: bytes | None, how: str = "ok", to: str = "") -> None:
         """Something reached a port."""
         entry = {"kind": "seen", "at_ms": self.ms(at_s), "place": place, "port": port, "how": how}
         entry["source"] = "198.51.100.10#40001"
-        self.seen.append({**entry, **({} if nonce is None else {"nonce": nonce.hex()})})
+        self.seen.append({**entry, **({} if nonce is None else {"nonce": nonce.hex(), "to": to})})
 
-    def control(self, at_s: float, address: str, number: int, *, run: str = RUN, port: int = 51515) -> None:
+    def control(
+        self, at_s: float, address: str, number: int, *, run: str = RUN, port: int = 51515, **arrival: Any
+    ) -> None:
         """A question of ours reached a UDP port."""
-        place = "udp6" if ":" in address else "udp4"
-        self.arrive(at_s, place, port, witness_nonce(KEYS, run, "udp", address, port, number))
+        place = arrival.pop("place", "udp6" if ":" in address else "udp4")
+        self.arrive(at_s, place, port, witness_nonce(KEYS, run, "udp", address, port, number), **arrival)
 
     def ms(self, at_s: float) -> int:
         return self.epoch_ms + round(at_s * 1000)
@@ -67,7 +72,10 @@ class LogWriter:
             "run": "0011223344556677",
             "at_ms": self.ms(0),
             "local_firewall_open": self.local_firewall_open,
+            "only_server": self.only_server,
+            "own": list(self.own),
             "bound": self.bound,
+            "refused": self.refused,
         }
         beats = []
         for number in range(1, int(self.ends_s / self.beat_s) + 1):

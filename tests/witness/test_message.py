@@ -28,9 +28,10 @@ def test_both_ends_make_the_same_keys():
 
 
 @pytest.mark.parametrize("make", [wire.witness_keys, server.derive_keys])
-def test_a_short_code_is_refused(make):
-    with pytest.raises(ValueError, match="at least 16"):
-        make("1234-5678-9012-345")
+@pytest.mark.parametrize("code", ["1234-5678-9012-345", "correct horse battery staple", "abcabcabcabcabcabc", ""])
+def test_a_code_that_could_be_guessed_is_refused(make, code: str):
+    with pytest.raises(ValueError, match="at least 16 random hexadecimal digits"):
+        make(code)
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])

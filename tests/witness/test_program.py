@@ -76,6 +76,68 @@ def test_it_is_written_for_python_3_8_and_the_standard_library_alone():
     assert not [c for c in calls if any(k.arg == newer.get(getattr(c.func, "id", "")) for k in c.keywords if k.arg)]
 
 
+PYTHONS = [sys.executable, *(str(path) for path in Path("~/.pyenv/versions").expanduser().glob("3.[89].*/bin/python"))]
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=[Path(python).parent.parent.name for python in PYTHONS])
+def test_a_copied_file_runs_without_anything_installed(python: str, tmp_path: Path, sock: socket.socket):
+    """As on a server: no site-packages, no environment, the file alone; the code comes over standard input."""
+    copy, log = tmp_path / "witness.py", tmp_path / "log"
+    copy.write_bytes(FILE.read_bytes())
+    argv = [python, "-I", "-S", str(copy), "--code", "-", "--log", str(log), "--bind", HOST, "--media-ports", "4"]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={}
+    ) as child:
+        assert child.stdin is not None
+        assert child.stderr is not None
+        child.stdin.write(f"{CODE}\n")
+        child.stdin.flush()
+        assert child.stderr.readline().startswith("listening on")
+        assert wire.read_answer(
+            KEYS, "udp", nonce_of(0), ask_udp(sock, wire.build_question(KEYS, "udp", MEDIA_PORT, nonce_of(0)))
+        )
+        found = end(child, log)
+    assert [(arrival.port, arrival.local) for arrival in found.arrivals] == [(MEDIA_PORT, HOST)]
+
+
+def test_the_code_may_come_from_a_file(tmp_path: Path):
+    file = tmp_path / "code"
+    file.write_text(f"\ufeff{CODE}\r\n", encoding="utf-8")
+    assert server.derive_keys(server.read_code(f"@{file}")) == server.derive_keys(server.read_code(CODE))
+    assert server.main(["--code", f"@{file}.none", "--log", str(tmp_path / "log")]) == 2
+
+
+def test_ctrl_c_ends_it_also_where_it_was_started_to_ignore_that(tmp_path: Path):
+    """A shell starts what runs in its background so; the log has to get its end all the same."""
+    log = tmp_path / "log"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with running(log) as child:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            assert end(child, log).is_whole
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_socket_for_both_families_tells_where_ipv4_arrived(sock: socket.socket):
+    door = server.listening_socket("udp", "::", 0, dual=True)
+    with door:
+        sock.sendto(b"x", (HOST, door.getsockname()[1]))
+        door.setblocking(True)
+        data, source, local = server.receive_datagram(door)
+    assert (data, local, server.name_of(source)) == (b"x", HOST, f"{HOST}#{sock.getsockname()[1]}")
+
+
+def test_of_the_media_ports_both_ends_and_the_rest_by_chance():
+    def media(count: int) -> list[int]:
+        return [p for t, p in server.wanted_ports(count, 51515) if t == "udp" and 40000 <= p <= 50000]
+
+    assert [media(count) for count in (0, 1, 2)] == [[], [40000], [40000, 50000]]
+    assert len(set(media(500))) == 500
+    assert media(500) != media(500)
+    assert sorted(media(20_000)) == list(range(40000, 50001))
+
+
 def test_ours_is_answered_and_noted_and_strangers_are_only_noted(tmp_path: Path, sock: socket.socket):
     log = tmp_path / "log"
     with running(log) as child:
@@ -141,6 +203,20 @@ def test_a_port_in_use_is_left_alone_and_named(tmp_path: Path, sock: socket.sock
     assert ("udp4", 161) in found.bound
 
 
+@pytest.mark.parametrize("holder", [HOST, "0.0.0.0", "::"])
+def test_a_tcp_port_that_somebody_listens_on_is_never_shared(holder: str):
+    family = socket.AF_INET6 if ":" in holder else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind((holder, 0))
+        other.listen()
+        doors, refused = server.open_doors([("tcp", other.getsockname()[1])], [])
+        for door in doors:
+            door.sock.close()
+    assert "tcp4" in {place for place, _, reason in refused if reason == "in-use"}
+    assert all("4" not in door.families for door in doors)
+
+
 def test_it_ends_by_itself_with_signs_of_life(tmp_path: Path):
     log = tmp_path / "log"
     with running(log, "--minutes", "0.01") as child:
@@ -201,7 +277,7 @@ def test_where_few_sockets_can_be_waited_for_several_threads_share_them(
     monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
     monkeypatch.setattr(server, "SHARD", 2)
     doors = [server.Door(server.listening_socket("udp", HOST, 0), "udp", "4", 40000 + number) for number in range(5)]
-    log, leaving = tmp_path / "log", threading.Event()
+    log, leaving = tmp_path / "log", server.Leaving()
     journal = server.Journal(str(log), KEYS.log, server.Clock())
     journal.write("start", version=1, run="r", local_firewall_open=True, bound=[["udp4", 40000, 40004]])
     keys = server.derive_keys(CODE)
@@ -211,7 +287,7 @@ def test_where_few_sockets_can_be_waited_for_several_threads_share_them(
         nonce = wire.witness_nonce(KEYS, "run", "udp", HOST, door.port, 0)
         answer = ask_udp(sock, wire.build_question(KEYS, "udp", door.port, nonce), door.sock.getsockname()[1])
         assert wire.read_answer(KEYS, "udp", nonce, answer).port == door.port
-    leaving.set()
+    leaving.ask()
     watching.join(20)
     for door in doors:
         door.sock.close()

@@ -26,6 +26,8 @@ from tests.policy.port_world import PROFILE, START, V4, PortWorld, answered, sil
 from tests.witness.logs import KEYS, RUN, LogWriter
 
 RANGE = (40000, 50000)
+CONTROLS_OF_A_PORT = 6
+FIRST_OF_A_PORT = 1_000_700
 EVERYWHERE = [["tcp4", 1, 65535], ["udp4", 1, 65535]]
 
 
@@ -42,6 +44,8 @@ class WitnessedWorld:
         self.range_controls = 30
         for number in range(self.range_controls):
             self.log.control(60.0 + 200.0 + 2.0 * number, V4, 3000 + number)
+        for number in range(CONTROLS_OF_A_PORT):
+            self.log.control(60.0 + 200.0 + 0.8 * number, V4, FIRST_OF_A_PORT + number)
 
     def _control(self, transport: Transport, number: int, at_s: float) -> None:
         nonce = witness_nonce(KEYS, RUN, transport, V4, 51515, number)
@@ -77,7 +81,7 @@ class WitnessedWorld:
             address=V4,
             transport=transport,
             port=None if first != last else first,
-            params={"first_number": number},
+            params={"first_number": number} | ({"first_control": FIRST_OF_A_PORT} if role == "witness" else {}),
             lane=name,
         )
         fact = WitnessExchange(
@@ -94,7 +98,8 @@ class WitnessedWorld:
         self.world.observations[name] = Observation(id=name, started=started, ended=ended, outcome=fact)
 
     def ask(self, transport: Transport, port: int, **facts: Any) -> WitnessedWorld:
-        self.put("witness", transport, port, (200.0, 205.0), **facts)
+        among = {"control_port": 51515, "controls_asked": CONTROLS_OF_A_PORT} if transport == "udp" else {}
+        self.put("witness", transport, port, (200.0, 205.0), **{**among, **facts})
         return self
 
     def ask_range(self, **facts: Any) -> WitnessedWorld:
@@ -207,19 +212,29 @@ def test_a_sample_of_the_range_is_tentative_with_its_bound():
     assert finding.params["bound"] == 58
 
 
+HELD_TO_49500 = [["udp4", 51515, 51515], ["udp4", 40000, 49_500]]
+IN_USE_ABOVE = [["udp4", "in-use", [["udp4", 49_501, 50_000]]]]
+
+
 @pytest.mark.parametrize(
-    ("bound", "said_then"),
+    ("bound", "refused", "said_then"),
     [
-        ([["udp4", 51515, 51515], ["udp4", 40000, 49_500]], ("pass", "filtered", "tentative")),
-        ([["udp4", 51515, 51515], ["udp4", 40000, 41_000]], ("inconclusive", "no-exposure-seen", "firm")),
-        ([["udp4", 51515, 51515]], ("inconclusive", "no-exposure-seen", "firm")),
+        (HELD_TO_49500, IN_USE_ABOVE, ("pass", "filtered")),
+        ([["udp4", 51515, 51515], ["udp4", 40000, 41_000]], [], ("pass", "filtered")),
+        (
+            [["udp4", 51515, 51515], ["udp4", 40000, 41_000]],
+            [["udp4", "in-use", [["udp4", 41_001, 50_000]]]],
+            ("inconclusive", "no-exposure-seen"),
+        ),
+        ([["udp4", 51515, 51515]], [], ("inconclusive", "no-exposure-seen")),
     ],
-    ids=["most", "few", "none"],
+    ids=["most", "as-many-as-asked-for", "few", "none"],
 )
-def test_ports_that_were_in_use_are_not_proven(bound: list[Any], said_then: tuple[str, str, str]):
-    finding = WitnessedWorld(bound=bound).ask_range().finding("ports.rtp-unreachable", "udp", None)
-    assert (finding.verdict, finding.result) == said_then[:2]
-    assert finding.verdict != "pass" or (finding.confidence, finding.params["bound"]) == ("tentative", 500)
+def test_ports_that_were_in_use_are_not_proven(bound: list[Any], refused: list[Any], said_then: tuple[str, str]):
+    finding = WitnessedWorld(bound=bound, refused=refused).ask_range().finding("ports.rtp-unreachable", "udp", None)
+    assert (finding.verdict, finding.result) == said_then
+    if finding.verdict == "pass":
+        assert (finding.confidence, finding.params["bound"]) == ("tentative", 500 if refused else 28)
 
 
 def test_something_strange_in_the_range_leaves_it_open():

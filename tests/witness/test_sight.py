@@ -44,7 +44,7 @@ def asked(
         address=facts.pop("address", V4),
         transport=transport,
         port=None if first != last else first,
-        params={"first_number": number},
+        params={"first_number": number, "first_control": facts.pop("first_control", 3000)},
         lane=name,
     )
     fact = WitnessExchange(
@@ -63,13 +63,19 @@ def control(at_s: float, number: int, *, clock_off_s: float = 0.0, address: str 
 
 
 CONTROLS = (control(0.0, 1000), control(60.0, 2000))
+FIRST_OF_PORT = 1_000_700
+AMONG = (0.0, 0.1, 1.6, 1.7, 3.2, 3.3)
+"""When, after its start, a task asks its controls."""
 
 
 def writer(**changes: Any) -> LogWriter:
-    """A log of a witness that was up all the time, with both controls in it."""
+    """A log of a witness that was up all the time, with the controls around and among the questions in it."""
+    among = changes.pop("among", range(len(AMONG)))
     made = LogWriter(round(1000 * (START_S + SERVER_AHEAD_S + LOG_BEGAN_S)), **changes)
     for at_s, number in ((0.0, 1000), (60.0, 2000)):
         made.control(at_s - LOG_BEGAN_S + 0.01, V4, number)
+    for number in among:
+        made.control(10.0 + AMONG[number] - LOG_BEGAN_S + 0.01, V4, FIRST_OF_PORT + number)
     return made
 
 
@@ -77,7 +83,12 @@ def reading(log: LogWriter, one: Asked, others: tuple[Asked, ...] = CONTROLS, ru
     return read_witness(one, others, WitnessSight.of(read_log(log.data(), KEYS.log), KEYS, run))
 
 
-SILENT_PORT = asked(50797, (10.0, 15.0))
+def silent_port(**facts: Any) -> Asked:
+    usual = {"control_port": 51515, "controls_asked": len(AMONG), "first_control": FIRST_OF_PORT}
+    return asked(50797, (10.0, 15.0), **{**usual, **facts})
+
+
+SILENT_PORT = silent_port()
 
 
 def test_silence_between_two_controls_is_proven():
@@ -123,14 +134,70 @@ def test_a_log_of_another_run_says_nothing():
 
 def test_a_control_to_another_address_vouches_for_nothing():
     others = (control(0.0, 1000, address=V6), control(60.0, 2000, address=V6))
-    one = asked(50797, (10.0, 15.0), address=V6)
+    one = silent_port(address=V6)
     assert reading(writer(), one, others).missing == "other-run"
 
 
+def without_the_last_control() -> LogWriter:
+    log = writer()
+    last = witness_nonce(KEYS, RUN, "udp", V4, 51515, 2000).hex()
+    log.seen = [entry for entry in log.seen if entry["nonce"] != last]
+    return log
+
+
 def test_a_control_missing_afterwards_leaves_it_open():
-    log = LogWriter(round(1000 * (START_S + SERVER_AHEAD_S + LOG_BEGAN_S)))
-    log.control(30.01, V4, 1000)
+    assert reading(without_the_last_control(), SILENT_PORT).missing == "control-missing"
+
+
+def test_a_control_that_somebody_sent_again_later_is_no_control():
+    log = without_the_last_control()
+    log.control(95.0, V4, 1000, how="replayed")
     assert reading(log, SILENT_PORT).missing == "control-missing"
+
+
+@pytest.mark.parametrize(("among", "missing"), [(range(6), ""), (range(1, 6), ""), (range(4), "control-missing")])
+def test_questions_to_a_single_port_stand_among_controls_that_arrive(among: range, missing: str):
+    """A perimeter that blocks the scanner for some seconds between the outer controls proves nothing."""
+    assert reading(writer(among=among), SILENT_PORT).missing == missing
+
+
+def test_udp_questions_without_controls_of_their_own_prove_nothing():
+    assert reading(writer(), asked(50797, (10.0, 15.0))).missing == "control-missing"
+
+
+def behind_nat(**changes: Any) -> LogWriter:
+    return writer(own=("10.0.0.5", "garbage"), **changes)
+
+
+def test_where_addresses_are_translated_other_ports_may_lead_to_other_machines():
+    """The firewall forwards the control port to the witness, and the voice ports to a media server beside it."""
+    assert reading(behind_nat(), SILENT_PORT).missing == "translated"
+    assert reading(behind_nat(only_server=True), SILENT_PORT).silent == {50797}
+
+
+def test_a_server_that_does_not_know_its_addresses_is_told_by_arrivals():
+    log = behind_nat()
+    log.control(30.02, V4, 1000, to=V4)
+    assert reading(log, SILENT_PORT).silent == {50797}
+    log = behind_nat()
+    log.control(30.02, V4, 1000, to="10.0.0.5")
+    assert reading(log, SILENT_PORT).missing == "translated"
+
+
+def test_translation_between_families_needs_the_port_on_the_other_side():
+    """A proxy turns IPv6 into IPv4: the service holds the port there, the witness only over IPv6."""
+    places = [["udp6", 50797, 50797], ["udp6", 51515, 51515], ["udp4", 51515, 51515]]
+
+    def log(bound: list[list[Any]]) -> LogWriter:
+        made = LogWriter(round(1000 * (START_S + SERVER_AHEAD_S + LOG_BEGAN_S)), bound=bound, only_server=True)
+        for at_s, number in ((0.0, 1000), (60.0, 2000), *((10 + a, FIRST_OF_PORT + n) for n, a in enumerate(AMONG))):
+            made.control(at_s - LOG_BEGAN_S + 0.01, V6, number, place="udp4")
+        return made
+
+    others = (control(0.0, 1000, address=V6), control(60.0, 2000, address=V6))
+    assert reading(log(places), silent_port(address=V6), others).missing == "not-listening"
+    both = [*places, ["udp4", 50797, 50797]]
+    assert reading(log(both), silent_port(address=V6), others).silent == {50797}
 
 
 def test_without_answers_the_servers_clock_is_unknown():
@@ -145,9 +212,10 @@ def test_clocks_that_contradict_each_other_prove_nothing():
 
 def test_a_log_moved_in_time_proves_nothing():
     """The same lines an hour later: a witness that was down while we asked."""
-    log = LogWriter(round(1000 * (START_S + SERVER_AHEAD_S + LOG_BEGAN_S + 3600)))
-    log.control(30.01, V4, 1000)
-    log.control(90.01, V4, 2000)
+    log = writer()
+    log.epoch_ms += 3_600_000
+    for entry in log.seen:
+        entry["at_ms"] += 3_600_000
     assert reading(log, SILENT_PORT).missing == "not-up"
 
 
@@ -181,6 +249,15 @@ def test_a_swept_range_is_proven_silent_port_by_port():
     read = reading(log, sweep())
     assert read.arrived == {40007}
     assert read.silent == set(range(40000, 40100)) - {40007}
+
+
+@pytest.mark.parametrize("arrived", [range(0), range(1), range(11), range(4, 15)])
+def test_a_sweep_that_is_over_quickly_needs_its_controls_too(arrived: range):
+    log = writer()
+    for number in arrived:
+        log.control(40.0 + 0.5 * number, V4, 3000 + number)
+    fast = asked((40000, 40099), (10.0, 18.0), control_port=51515, controls_asked=15)
+    assert reading(log, fast).missing == "control-missing"
 
 
 def test_a_block_in_the_middle_of_a_sweep_is_noticed():

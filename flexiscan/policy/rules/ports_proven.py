@@ -103,8 +103,8 @@ def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement, *, eg
     fact = asked.fact
     population, shown = fact.last_port - fact.first_port + 1, len(reading.silent)
     unproven = population - shown
-    # The ports of a sample are taken by chance; those that nobody could listen on are not.
-    bound = unproven if _count(fact) == population else exposed_bound(population, shown)
+    # The ports of a sample are taken by chance, here and at the witness; those that somebody else held are not.
+    bound = reading.refused + exposed_bound(population - reading.refused, shown)
     params |= {"ports_asked": shown, "ports_total": population}
     if bound > _MOST_UNPROVEN * population or shown < int(reading.params["listening"]):
         reason = "not-listening" if shown == reading.params["listening"] else "something-arrived"
@@ -140,10 +140,6 @@ def _span(case: Case) -> tuple[int, int]:
 
 def _is_range(fact: WitnessExchange) -> bool:
     return fact.first_port != fact.last_port
-
-
-def _count(fact: WitnessExchange) -> int:
-    return sum(last - first + 1 for first, last in fact.asked)
 
 
 PROVEN_PORT_RULES: Final[tuple[Rule, ...]] = tuple(proven(rule) for rule in PORT_RULES)

@@ -39,6 +39,8 @@ class Arrival:
     source: str
     how: str
     nonce: str
+    local: str = ""
+    """To which of the server's addresses it came; "" when the system there did not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,13 @@ class WitnessLog:
     run: str
     started_ms: int
     local_firewall_open: bool
+    only_server: bool
+    """The operator's word that the firewall forwards ports of the public address to no other machine."""
+    own: frozenset[str]
+    """Addresses of the machine, as far as it knows them."""
     bound: frozenset[tuple[str, int]]
+    refused: frozenset[tuple[str, int]]
+    """Wanted and not had, mostly because somebody else listens there."""
     signs: tuple[SignOfLife, ...]
     arrivals: tuple[Arrival, ...]
     ended_as: str
@@ -135,14 +143,17 @@ def _as_log(entries: list[Mapping[str, Any]]) -> WitnessLog:
         run=str(start["run"]),
         started_ms=_whole(start["at_ms"]),
         local_firewall_open=start["local_firewall_open"] is True,
-        bound=frozenset(_bound(start["bound"])),
+        only_server=start.get("only_server") is True,
+        own=frozenset(str(address) for address in start.get("own", ())),
+        bound=frozenset(_places(start["bound"])),
+        refused=frozenset(_places(span for _, _, spans in start.get("refused", ()) for span in spans)),
         signs=signs,
         arrivals=tuple(_arrival(entry) for entry in entries if entry["kind"] == "seen"),
         ended_as=str(entries[-1]["why"]) if ends else "",
     )
 
 
-def _bound(spans: list[Any]) -> Iterable[tuple[str, int]]:
+def _places(spans: Iterable[Any]) -> Iterable[tuple[str, int]]:
     for place, first, last in spans:
         for port in range(_port(first), _port(last) + 1):
             yield _one_of(place, _PLACES), port
@@ -161,6 +172,7 @@ def _arrival(entry: Mapping[str, Any]) -> Arrival:
         source=str(entry["source"]),
         how=_one_of(entry["how"], _HOW),
         nonce=str(entry.get("nonce", "")),
+        local=str(entry.get("to", "")),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -18,7 +19,10 @@ CONTROL_GAP_MS: Final = 15_000
 CLOCK_MARGIN_MS: Final = 500
 """How far two measurements of the server's clock may contradict each other, and the margin around our own times.
 Clocks are slewed by at most 500 ppm (RFC 5905 11.3): 0.3 s in ten minutes."""
-FIRST_CONTROL_IN_RANGE: Final = 3000
+FIRST_CONTROL: Final = 3000
+"""Number of the first control that a task puts among its questions, unless its parameters say otherwise."""
+CONTROLS_ARRIVED: Final = 0.8
+"""Least share of such controls: where more are lost, questions are lost as well."""
 
 Missing = Literal[
     "",
@@ -29,6 +33,7 @@ Missing = Literal[
     "clock-unknown",
     "not-up",
     "control-missing",
+    "translated",
     "not-listening",
     "something-arrived",
     "not-asked",
@@ -76,11 +81,21 @@ class Asked:
         return range(first, first + self.fact.tries)
 
     def control_arrivals(self, sight: WitnessSight) -> list[Arrival]:
-        """Controls within a range that arrived."""
+        """Controls among the questions that arrived; one that somebody sent again later does not count."""
         if self.fact.control_port is None:
             return []
-        numbers = range(FIRST_CONTROL_IN_RANGE, FIRST_CONTROL_IN_RANGE + self.fact.controls_asked)
-        return sight.arrivals("udp", str(self.seen.task.address), self.fact.control_port, numbers)
+        first = int(self.seen.task.params.get("first_control", FIRST_CONTROL))
+        numbers = range(first, first + self.fact.controls_asked)
+        found = sight.arrivals("udp", str(self.seen.task.address), self.fact.control_port, numbers)
+        return [arrival for arrival in found if arrival.how == "ok"]
+
+    def arrivals(self, sight: WitnessSight) -> list[Arrival]:
+        """All of its questions that arrived for the first time, controls among them too."""
+        address, transport = str(self.seen.task.address), self.fact.transport
+        found = self.control_arrivals(sight)
+        for port in range(self.fact.first_port, self.fact.last_port + 1):
+            found += sight.arrivals(transport, address, port, self.numbers())
+        return [arrival for arrival in found if arrival.how == "ok"]
 
 
 def asked_of(facts: Iterable[Seen]) -> tuple[Asked, ...]:
@@ -97,6 +112,8 @@ class WitnessReading:
     missing: Missing
     because: tuple[Seen, ...]
     params: Mapping[str, Any] = field(default_factory=dict)
+    refused: int = 0
+    """Ports that the witness wanted and could not have: no chance took them out, so nothing speaks for them."""
 
 
 def read_witness(asked: Asked, others: Sequence[Asked], sight: WitnessSight | None) -> WitnessReading:
@@ -112,13 +129,18 @@ def read_witness(asked: Asked, others: Sequence[Asked], sight: WitnessSight | No
     missing = _what_is_missing(asked, others, sight)
     if missing:
         return WitnessReading(arrived, frozenset(), missing, (asked.seen,))
-    place = place_of(transport, address)
-    listening = {port for port in ports if (place, port) in sight.log.bound}
-    silent = frozenset(p for p in listening - arrived if (place, p) not in sight.strange)
+    # Where a device in front translates between the families, questions to one come in over the other.
+    places = {place_of(transport, address)}
+    places |= {
+        arrival.place for one in (asked, *others) if one.fact.transport == transport for arrival in one.arrivals(sight)
+    }
+    listening = {port for port in ports if all((place, port) in sight.log.bound for place in places)}
+    silent = frozenset(p for p in listening - arrived if not any((place, p) in sight.strange for place in places))
     reason = _why_not_silent(ports, listening) if not silent else ""
     because = (asked.seen, *(other.seen for other in others if other.fact.transport == transport))
+    refused = sum(any((place, port) in sight.log.refused for place in places) for port in first_last)
     params = {"witness_run": sight.log.run, "listening": len(listening)}
-    return WitnessReading(arrived, silent, reason, because, params)
+    return WitnessReading(arrived, silent, reason, because, params, refused)
 
 
 def place_of(transport: Transport, address: str) -> str:
@@ -136,35 +158,44 @@ def _what_is_missing(asked: Asked, others: Sequence[Asked], sight: WitnessSight)
     """Why silence cannot count, whatever the port; "" when it can."""
     if not sight.log.is_whole:
         return "log-cut"
-    ours = _arrivals_of_ours([asked, *others], asked.fact.transport, sight)
+    everything = [asked, *(other for other in others if other.seen.id != asked.seen.id)]
+    arrivals = [arrival for one in everything for arrival in one.arrivals(sight)]
+    if not arrivals:
+        return "other-run"
+    transport = asked.fact.transport
+    ours = sorted(arrival.at_ms for arrival in arrivals if arrival.place.startswith(transport))
     if not ours:
-        return "control-missing" if _any_arrivals([asked, *others], sight) else "other-run"
+        return "control-missing"
     if not sight.log.local_firewall_open:
         return "local-firewall-unknown"
-    window = _window_there(asked, [asked, *others])
+    if _may_lead_elsewhere(str(asked.seen.task.address), arrivals, sight):
+        return "translated"
+    window = _window_there(asked, everything)
     if window is None:
         return "clock-unknown"
     from_ms, to_ms = window
     if not sight.log.was_up(from_ms, to_ms):
         return "not-up"
-    return "" if _are_around(ours, asked, from_ms, to_ms) else "control-missing"
+    held = _are_around(ours, from_ms, to_ms) and _were_among(asked.control_arrivals(sight), asked, from_ms, to_ms)
+    return "" if held else "control-missing"
 
 
-def _any_arrivals(asked: Sequence[Asked], sight: WitnessSight) -> bool:
-    return any(_arrivals_of_ours(asked, transport, sight) for transport in ("tcp", "udp"))
+def _may_lead_elsewhere(address: str, arrivals: Iterable[Arrival], sight: WitnessSight) -> bool:
+    """Whether the address is not the server's own, and nobody has said that all of its ports lead there.
+
+    A device that translates may forward each port to another machine, which the witness does not see.
+    """
+    if sight.log.only_server:
+        return False
+    own = {*sight.log.own, *(arrival.local for arrival in arrivals)} - {""}
+    return ip_address(address) not in {found for text in own if (found := _as_address(text)) is not None}
 
 
-def _arrivals_of_ours(asked: Sequence[Asked], transport: Transport, sight: WitnessSight) -> list[int]:
-    """When questions of ours to this address arrived over this transport, by the server's clock, in order."""
-    times: list[int] = []
-    for one in {id(one.seen): one for one in asked}.values():
-        if one.fact.transport != transport:
-            continue
-        address = str(one.seen.task.address)
-        times += [arrival.at_ms for arrival in one.control_arrivals(sight)]
-        for port in range(one.fact.first_port, one.fact.last_port + 1):
-            times += [arrival.at_ms for arrival in sight.arrivals(transport, address, port, one.numbers())]
-    return sorted(times)
+def _as_address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def _window_there(asked: Asked, measured: Sequence[Asked]) -> tuple[float, float] | None:
@@ -180,9 +211,16 @@ def _window_there(asked: Asked, measured: Sequence[Asked]) -> tuple[float, float
     return 1000 * asked.seen.started_s + low - CLOCK_MARGIN_MS, 1000 * asked.seen.ended_s + high + CLOCK_MARGIN_MS
 
 
-def _are_around(ours: Sequence[int], asked: Asked, from_ms: float, to_ms: float) -> bool:
-    """Whether questions arrived before and after; in a sweep, all the time while it lasted."""
+def _are_around(ours: Sequence[int], from_ms: float, to_ms: float) -> bool:
+    """Whether questions arrived before and after."""
+    return ours[0] <= from_ms + CLOCK_MARGIN_MS and ours[-1] >= to_ms - CLOCK_MARGIN_MS
+
+
+def _were_among(controls: Sequence[Arrival], asked: Asked, from_ms: float, to_ms: float) -> bool:
+    """Over UDP: whether the controls among the questions arrived, nearly all, and all the time while it lasted."""
     if asked.fact.control_port is None:
-        return bool(ours) and ours[0] <= from_ms + CLOCK_MARGIN_MS and ours[-1] >= to_ms - CLOCK_MARGIN_MS
-    marks = [from_ms, *(time for time in ours if from_ms <= time <= to_ms), to_ms]
+        return asked.fact.transport == "tcp"
+    if len(controls) < max(2.0, CONTROLS_ARRIVED * asked.fact.controls_asked):
+        return False
+    marks = [from_ms, *sorted(arrival.at_ms for arrival in controls), to_ms]
     return all(later - earlier <= CONTROL_GAP_MS for earlier, later in pairwise(marks))
