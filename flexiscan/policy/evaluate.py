@@ -31,6 +31,7 @@ from flexiscan.policy.rule import (
     listed_ports,
 )
 from flexiscan.policy.selection import Selection
+from flexiscan.policy.vantage import blind_ports
 
 VERDICT_OF: Mapping[Outcome, Verdict] = {
     "holds": "pass",
@@ -201,10 +202,19 @@ class Evaluator:
             return gap
         if not _needs_controls(rule, judgement):
             return ""
+        if self._does_not_get_out(subject) and judgement.outcome != "cannot-tell":
+            return "vantage-blind"
         controlled = [seen for seen in judgement.because if self._has_controls(seen)]
         if judgement.outcome == "holds" and not controlled:
             return "nothing-answers"
         return self._lost_control(controlled)
+
+    def _does_not_get_out(self, subject: Subject) -> bool:
+        """Whether packets to the port end in the scanner's own network, as the doctor found."""
+        vantage = self.evidence.options.get("vantage")
+        if not isinstance(vantage, Mapping) or not (subject.family and subject.transport and subject.port):
+            return False
+        return blind_ports(vantage, subject.family, subject.transport, subject.port, subject.port) > 0
 
     def _has_controls(self, seen: Seen) -> bool:
         """Whether a fact is about an address of the target; questions to name servers have no controls."""

@@ -1,21 +1,24 @@
-"""What the place of the scan cannot see: ports that do not get out of its network, as the doctor found. Pure."""
+"""What the place of a scan can see: which ports get out of its network, as the doctor found. Pure."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from flexiscan.model.endpoint import Family, Transport
 
-VANTAGE_VERSION = 1
+VANTAGE_VERSION: Final = 1
+PROOF_LASTS_S: Final = 24 * 3600.0
+"""A network may let out less tomorrow: for longer, the doctor's word that a port gets out is not taken."""
 
 
 def read_vantage(given: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the doctor's report that judgements need. Raises ValueError when it is something else."""
     if given.get("doctor") != VANTAGE_VERSION or not isinstance(given.get("blind"), list):
         raise ValueError("this is not the report of flexiscan doctor --json")
-    blind = [_row(row) for row in given["blind"]]
-    return {"doctor": VANTAGE_VERSION, "made": str(given.get("made", "")), "blind": blind}
+    blind, reached = ([_row(row) for row in given.get(name, [])] for name in ("blind", "reached"))
+    return {"doctor": VANTAGE_VERSION, "made": str(given.get("made", "")), "blind": blind, "reached": reached}
 
 
 def _row(row: Any) -> list[Any]:
@@ -28,8 +31,22 @@ def _row(row: Any) -> list[Any]:
 
 def blind_ports(vantage: Mapping[str, Any], family: Family, transport: Transport, first: int, last: int) -> int:
     """How many ports of a range do not get out of the scanner's network."""
+    return len(_ports_of(vantage.get("blind", ()), family, transport, first, last))
+
+
+def gets_out(vantage: Mapping[str, Any], family: Family, transport: Transport, port: int, now_s: float) -> bool:
+    """Whether a port was lately seen to get out; not having been looked at is no sign of it."""
+    try:
+        age_s = now_s - dt.datetime.fromisoformat(str(vantage.get("made", ""))).timestamp()
+    except ValueError:
+        return False
+    reached = _ports_of(vantage.get("reached", ()), family, transport, port, port)
+    return abs(age_s) <= PROOF_LASTS_S and bool(reached)
+
+
+def _ports_of(rows: Any, family: Family, transport: Transport, first: int, last: int) -> set[int]:
     found: set[int] = set()
-    for row_family, row_transport, row_first, row_last in vantage.get("blind", ()):
+    for row_family, row_transport, row_first, row_last in rows:
         if (row_family, row_transport) == (family, transport):
             found.update(range(max(first, row_first), min(last, row_last) + 1))
-    return len(found)
+    return found

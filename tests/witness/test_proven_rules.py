@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from flexiscan.model.endpoint import FAMILIES, TargetAddress, Transport
+from flexiscan.model.endpoint import FAMILIES, TargetAddress, Transport, family_of
 from flexiscan.model.facts import RtpSweep, UdpExchange
 from flexiscan.model.facts_witness import WitnessBeat, WitnessExchange
 from flexiscan.model.finding import Finding
@@ -17,12 +17,13 @@ from flexiscan.model.plan import Task
 from flexiscan.model.target import Authorisation, Scope, Target
 from flexiscan.model.witness_message import witness_nonce
 from flexiscan.policy.evaluate import Evidence, evaluate
+from flexiscan.policy.rules import RULES
 from flexiscan.policy.rules.ports_proven import PROVEN_PORT_RULES
 from flexiscan.policy.selection import Selection
 from flexiscan.policy.vantage import blind_ports, read_vantage
 from flexiscan.policy.witness.log import read_log
 from flexiscan.policy.witness.sight import WitnessSight
-from tests.policy.port_world import PROFILE, START, V4, PortWorld, answered, silent_sweep, spoke
+from tests.policy.port_world import PROFILE, RESET, START, V4, PortWorld, answered, silent_sweep, spoke
 from tests.witness.logs import KEYS, RUN, LogWriter
 
 RANGE = (40000, 50000)
@@ -307,3 +308,78 @@ def test_blind_ports_are_counted_once():
     }
     assert blind_ports(vantage, "ipv4", "udp", 1, 18) == 9
     assert blind_ports(vantage, "ipv4", "udp", 31, 40) == 0
+
+
+def seen_out(made: dt.datetime, *rows: list[Any]) -> dict[str, Any]:
+    return read_vantage({"doctor": 1, "made": made.isoformat(), "blind": [], "reached": list(rows)})
+
+
+@pytest.mark.parametrize(
+    ("vantage", "confidence"),
+    [
+        (None, "tentative"),
+        (seen_out(START), "tentative"),
+        (seen_out(START, ["ipv6", "udp", 137, 137]), "tentative"),
+        (seen_out(START, ["ipv4", "tcp", 137, 137]), "tentative"),
+        (seen_out(START - dt.timedelta(days=2), ["ipv4", "udp", 137, 137]), "tentative"),
+        (seen_out(START, ["ipv4", "udp", 137, 137]), "confirmed"),
+    ],
+    ids=["no-doctor", "no-control-host", "other-family", "other-transport", "long-ago", "gets-out"],
+)
+def test_a_port_that_providers_filter_is_proven_only_where_it_gets_out(vantage: Any, confidence: str):
+    finding = (
+        WitnessedWorld().ask("udp", 137).finding("ports.windows-services-unreachable", "udp", 137, vantage=vantage)
+    )
+    assert said(finding) == ("pass", "filtered", confidence)
+
+
+def test_a_refusal_may_come_from_whoever_stops_packets_here():
+    blind = read_vantage({"doctor": 1, "blind": [["ipv4", "tcp", 1337, 1337]]})
+    world = WitnessedWorld(PortWorld(facts={("tcp", V4, 1337): RESET}))
+    finding = world.finding("ports.ctstack-api-unreachable", "tcp", 1337, vantage=blind)
+    assert (finding.verdict, finding.result) == ("inconclusive", "vantage-blind")
+
+
+def every_port_blind(family: str) -> dict[str, Any]:
+    return read_vantage({"doctor": 1, "blind": [[family, "tcp", 1, 65535], [family, "udp", 1, 65535]]})
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_no_rule_about_ports_passes_on_silence_that_the_vantage_cannot_break(family: str):
+    """Every rule, every port, the range and the comparison; the other family stays as it is."""
+    world = PortWorld()
+    for address in world.addresses:
+        world._build(address)
+    found = judged_with(world, every_port_blind(family))
+    assert {f.result for f in found if f.family == family and f.verdict == "pass"} <= {"open-as-declared"}
+    assert [f.result for f in found if f.rule == "parity.ports-equal"] == ["vantage-blind"]
+    other = [f for f in found if f.family not in (family, None)]
+    assert any(f.verdict == "pass" for f in other)
+    assert all(f.result != "vantage-blind" for f in other)
+
+
+def test_a_web_rule_does_not_take_a_port_that_cannot_be_seen_for_not_served():
+    world = PortWorld()
+    world._build(V4)
+    found = judged_with(world, read_vantage({"doctor": 1, "blind": [["ipv4", "tcp", 8080, 8080]]}), "web.admin-*")
+    results = {f.port: f.result for f in found if f.address == V4}
+    assert (results[8080], results[4443]) == ("vantage-blind", "not-served")
+
+
+def judged_with(world: PortWorld, vantage: Mapping[str, Any], *only: str) -> tuple[Finding, ...]:
+    evidence = Evidence(
+        target=world.target,
+        scope=Scope(authorisation=Authorisation(authorised_by="test"), targets=(world.target,)),
+        addresses=tuple(TargetAddress(address=a, family=family_of(a)) for a in world.addresses),
+        families=FAMILIES,
+        names_known=dict.fromkeys(FAMILIES, True),
+        tasks=world.tasks,
+        skips=(),
+        observations=world.observations,
+        interrupted=False,
+        depth="standard",
+        now_s=START.timestamp() + 400,
+        options={"vantage": vantage},
+    )
+    wanted = Selection(only or ("ports.*", "parity.ports-equal"), ())
+    return tuple(f for f in evaluate(PROFILE, RULES, wanted, evidence) if f.verdict != "not_checked")

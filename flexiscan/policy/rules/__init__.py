@@ -5,7 +5,14 @@ from __future__ import annotations
 from flexiscan.policy.rule import Rule
 from flexiscan.policy.rules import cert, dns, tls
 from flexiscan.policy.rules.parity import PARITY_PORT_RULES
-from flexiscan.policy.rules.ports_proven import PROVEN_PORT_RULES
+from flexiscan.policy.rules.ports_proven import PROVEN_PORT_RULES, as_seen_by_all
 from flexiscan.policy.rules.web import WEB_RULES
 
-RULES: tuple[Rule, ...] = (*PROVEN_PORT_RULES, *WEB_RULES, *tls.RULES, *cert.RULES, *dns.RULES, *PARITY_PORT_RULES)
+RULES: tuple[Rule, ...] = (
+    *PROVEN_PORT_RULES,
+    *WEB_RULES,
+    *tls.RULES,
+    *cert.RULES,
+    *dns.RULES,
+    *(as_seen_by_all(rule) for rule in PARITY_PORT_RULES),
+)

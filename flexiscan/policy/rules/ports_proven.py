@@ -17,7 +17,7 @@ from flexiscan.model.profile import PortRow
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
 from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Rule
 from flexiscan.policy.rules.ports import PORT_RULES
-from flexiscan.policy.vantage import blind_ports
+from flexiscan.policy.vantage import blind_ports, gets_out
 from flexiscan.policy.witness.sight import Asked, WitnessReading, WitnessSight, asked_of, read_witness
 
 PROVEN_RESULTS: Final[Mapping[str, Outcome]] = {
@@ -30,8 +30,8 @@ _PORT_NEEDS: Final = (Need("witness", optional=True), _CONTROLS)
 _RANGE_NEEDS: Final = (Need("witness-range", at="address", optional=True), _CONTROLS)
 _UNCONFIRMED: Final = frozenset({"filtered", "no-exposure-seen", "open-or-filtered"})
 """Silence, or a refusal on the way: what proof from the server settles."""
-_UNSEEN: Final = _UNCONFIRMED | {"declared-not-open", "path-error", "canaries-disagree"}
-"""What a place that cannot send there would see as well."""
+_UNSEEN: Final = _UNCONFIRMED | {"closed-unfiltered", "declared-not-open", "path-error", "canaries-disagree"}
+"""What a place that cannot send there would see as well: the one who stops packets there may refuse in any name."""
 _SHOWN_PORTS: Final = 20
 _MOST_UNPROVEN: Final = 0.1
 """Share of a range that may be left without proof."""
@@ -78,7 +78,7 @@ def _with_witness(case: Case, judgement: Judgement) -> Judgement:
     if reading.arrived:
         return _passes(asked, reading, judgement)
     if reading.silent and judgement.result in _UNCONFIRMED:
-        return _filtered(asked, reading, judgement, egress_known="vantage" in case.options)
+        return _filtered(asked, reading, judgement, egress_known=_gets_out(case))
     return replace(judgement, params={**judgement.params, "witness": reading.missing or "silent"})
 
 
@@ -115,6 +115,14 @@ def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement, *, eg
     return Judgement("holds", "filtered", because, confidence, params=params, rests_on_absence=True)
 
 
+def _gets_out(case: Case) -> bool:
+    """Whether the doctor saw the port get out of the scanner's network."""
+    vantage, subject = case.options.get("vantage"), case.subject
+    if not isinstance(vantage, Mapping) or subject.family is None or subject.transport is None or not subject.port:
+        return False
+    return gets_out(vantage, subject.family, subject.transport, subject.port, case.now_s)
+
+
 def _as_seen_from_here(case: Case, judgement: Judgement) -> Judgement:
     """Nothing that silence says stands where the scanner's own network lets nothing out."""
     vantage = case.options.get("vantage")
@@ -140,6 +148,29 @@ def _span(case: Case) -> tuple[int, int]:
 
 def _is_range(fact: WitnessExchange) -> bool:
     return fact.first_port != fact.last_port
+
+
+def as_seen_by_all(rule: Rule) -> Rule:
+    """A rule that compares the ports of addresses: alike in silence says nothing of ports that do not get out."""
+
+    def judge(case: Case) -> Judgement:
+        judgement = rule.judge(case)
+        vantage = case.options.get("vantage")
+        if judgement.outcome != "holds" or not isinstance(vantage, Mapping):
+            return judgement
+        families = {address.family for address in case.addresses}
+        blind = {
+            (row.transport, row.port)
+            for family in families
+            for row in case.profile.ports
+            if blind_ports(vantage, family, row.transport, row.port, row.last_port or row.port)
+        }
+        if not blind:
+            return judgement
+        shown = sorted(f"{transport} {port}" for transport, port in blind)
+        return Judgement("cannot-tell", "vantage-blind", judgement.because, params={"ports": shown})
+
+    return replace(rule, results={**rule.results, "vantage-blind": "cannot-tell"}, judge=judge)
 
 
 PROVEN_PORT_RULES: Final[tuple[Rule, ...]] = tuple(proven(rule) for rule in PORT_RULES)
