@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +15,7 @@ from flexiscan.api.doctor_dns import State, check_resolvers
 from flexiscan.api.doctor_egress import BlindSpan, ControlHost, check_egress
 from flexiscan.errors import ScopeRefused, UsageError
 from flexiscan.host_name import is_loopback
+from flexiscan.model.endpoint import Family, family_of
 from flexiscan.net.clock import Clock
 from flexiscan.net.error_queue import IS_AVAILABLE
 from flexiscan.net.raw_right import try_raw_socket
@@ -45,6 +46,8 @@ class Diagnosis:
     made: dt.datetime
     checks: tuple[Check, ...]
     blind: tuple[BlindSpan, ...] = ()
+    reached: tuple[BlindSpan, ...] = ()
+    """Ports that provably get out."""
 
     @property
     def exit_code(self) -> int:
@@ -58,36 +61,41 @@ class DoctorRequest:
 
     resolvers: tuple[str, ...] = ()
     """ADDR#PORT."""
-    control_host: str | None = None
+    control_hosts: tuple[str, ...] = ()
+    """Literal addresses: what gets out is asked of each family by itself."""
     authorised_by: str = ""
     witness_code: str | None = field(default=None, repr=False)
 
 
-async def diagnose(request: DoctorRequest, clock: Clock | None = None) -> Diagnosis:
-    """Look. Raises UsageError or ScopeRefused before anything is sent."""
+async def diagnose(
+    request: DoctorRequest, clock: Clock | None = None, *, step: Callable[[str], None] = lambda _: None
+) -> Diagnosis:
+    """Look. `step` is told what is looked at now. Raises UsageError or ScopeRefused before anything is sent."""
     clock = clock or Clock()
-    control = _control_host(request)
-    wall = ScopeWall(_openings(request, control), clock=clock)
+    controls = [_control_host(text, request) for text in request.control_hosts]
+    wall = ScopeWall(_openings(request, controls), clock=clock)
     checks = [*_families(), *_own_rights(), _clock_hint(clock.now())]
-    blind: tuple[BlindSpan, ...] = ()
+    blind: list[BlindSpan] = []
+    reached: list[BlindSpan] = []
     with wall.enforced():
+        step(f"asking {', '.join(request.resolvers) or 'no resolver'}")
         checks += [Check(*told) for told in await check_resolvers(request.resolvers, clock.now())]
-        if control is None:
-            checks.append(_no_control_host())
-        else:
-            lines, blind = await check_egress(control, wall, clock)
-            checks += [Check(*line) for line in lines]
-    return Diagnosis(clock.now(), tuple(checks), blind)
+        for control in controls:
+            step(f"trying the guide's ports towards {control.address}")
+            egress = await check_egress(control, wall, clock)
+            checks += [Check(*line) for line in egress.lines]
+            blind += egress.blind
+            reached += egress.reached
+    checks += _without_control_host({family_of(control.address) for control in controls})
+    return Diagnosis(clock.now(), tuple(checks), tuple(blind), tuple(reached))
 
 
-def _control_host(request: DoctorRequest) -> ControlHost | None:
-    """The control host, if one may be asked."""
-    if request.control_host is None:
-        return None
+def _control_host(text: str, request: DoctorRequest) -> ControlHost:
+    """A control host that may be asked."""
     try:
-        address = str(ipaddress.ip_address(request.control_host.strip("[]")))
+        address = str(ipaddress.ip_address(text.strip("[]")))
     except ValueError as error:
-        raise UsageError(f"--control-host {request.control_host!r} is not an address", "write an address") from error
+        raise UsageError(f"--control-host {text!r} is not an address", "write an address") from error
     if not is_loopback(address) and not request.authorised_by.strip():
         raise ScopeRefused(
             f"nobody has allowed questions to {address}; nothing was sent", "say who did: --authorised-by TEXT"
@@ -95,11 +103,11 @@ def _control_host(request: DoctorRequest) -> ControlHost | None:
     return ControlHost(address, request.witness_code)
 
 
-def _openings(request: DoctorRequest, control: ControlHost | None) -> Iterable[Opening]:
+def _openings(request: DoctorRequest, controls: Iterable[ControlHost]) -> Iterable[Opening]:
     for server in request.resolvers:
         address, _, port = server.rpartition("#")
         yield from open_dns_server(address.strip("[]"), port=int(port))
-    if control is not None:
+    for control in controls:
         yield from open_target(control.address)
 
 
@@ -155,11 +163,17 @@ def _clock_hint(now: dt.datetime) -> Check:
     )
 
 
-def _no_control_host() -> Check:
-    return Check(
-        "ways out",
-        "limited",
-        "not looked at: no control host was named",
-        "a port that this network lets nobody reach looks like one that the server's firewall blocks",
-        "name a machine of yours outside: --control-host ADDR, best with a witness on it (--witness CODE)",
-    )
+def _without_control_host(known: set[Family]) -> list[Check]:
+    """One line for what nobody was named for."""
+    missing = [name for family, name in (("ipv4", "IPv4"), ("ipv6", "IPv6")) if family not in known]
+    if not missing:
+        return []
+    return [
+        Check(
+            f"ways out, {' and '.join(missing)}",
+            "limited",
+            "not looked at: no control host was named",
+            "a port that this network lets nobody reach looks like one that the server's firewall blocks",
+            "name a machine of yours outside: --control-host ADDR, with a witness on it (--witness CODE)",
+        )
+    ]

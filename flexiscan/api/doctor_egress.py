@@ -1,7 +1,7 @@
 """Which of the guide's ports get out of this network, tried against a control host that the operator names.
 
-With a witness on the control host, an answer under the code proves the way. Without one, a reset or "port
-unreachable" of the host itself does: it must be a machine without a firewall that answers so on every port.
+With a witness on the control host, an answer under the code proves the way, and nothing else does. Without one, a
+reset or "port unreachable" in the name of the host is a sign and no proof: who stops packets here can send it as well.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Final, Literal
 
 from flexiscan.errors import UsageError
@@ -41,8 +42,10 @@ _REPORT: Final = b"\x80\xc9\x00\x01"
 
 BlindSpan = tuple[Family, Transport, int, int]
 Fate = Literal["witness", "host", "other", "lost", "unsent"]
-"""Answered under the code; by the host itself; by somebody else; not at all or refused on the way; not sent."""
+"""Answered under the code; in the name of the host; by somebody else; not at all or refused on the way; not sent."""
 Line = tuple[str, Literal["ok", "limited", "failed"], str, str, str]
+MAX_CLOCK_DIFFERENCE_S: Final = 60.0
+"""Time windows are agreed in minutes; certificates and signatures need less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,17 @@ class ControlHost:
     code: str | None = field(default=None, repr=False)
 
 
-async def check_egress(control: ControlHost, wall: ScopeWall, clock: Clock) -> tuple[list[Line], tuple[BlindSpan, ...]]:
-    """Try every port of the guide. Raises UsageError for a code that is too short."""
+@dataclass(frozen=True, slots=True)
+class Egress:
+    """What the trials showed: lines to tell, ports that do not get out, and ports that provably do."""
+
+    lines: tuple[Line, ...]
+    blind: tuple[BlindSpan, ...]
+    reached: tuple[BlindSpan, ...]
+
+
+async def check_egress(control: ControlHost, wall: ScopeWall, clock: Clock) -> Egress:
+    """Try every port of the guide. Raises UsageError for a code that could be guessed."""
     try:
         keys = None if control.code is None else witness_keys(control.code)
     except ValueError as error:
@@ -62,20 +74,37 @@ async def check_egress(control: ControlHost, wall: ScopeWall, clock: Clock) -> t
     pace = Pace(Rates(), clock)
     run_id = f"doctor-{secrets.token_hex(8)}"
     context = TaskContext(run_id, "flexiscan doctor", random.Random(run_id), clock, pace, wall, control.address)
+    trial = _Trial(context, control.address, keys)
     try:
-        trial = _Trial(context, control.address, keys)
-        fates = {("tcp", port): fate for port, fate in await trial.tcp(_ports("tcp"))}
-        fates |= {("udp", port): fate for port, fate in await trial.udp(_ports("udp"))}
+        fates: dict[Transport, dict[int, Fate]] = {
+            "tcp": dict(await trial.tcp(_ports("tcp"))),
+            "udp": dict(await trial.udp(_ports("udp"))),
+        }
     finally:
         await pace.aclose()
     lines: list[Line] = []
     blind: list[BlindSpan] = []
-    for transport in ("tcp", "udp"):
-        found = {port: fate for (one, port), fate in fates.items() if one == transport}
-        line, lost = _read(control.address, transport, found)
+    reached: list[BlindSpan] = []
+    family = family_of(control.address)
+    for transport, found in fates.items():
+        line, lost = read_fates(control.address, transport, found, by_witness=keys is not None)
         lines.append(line)
         blind += lost
-    return lines, tuple(blind)
+        proven = [port for port, fate in found.items() if fate == "witness"]
+        reached += [(family, transport, first, last) for first, last in _spans(transport, found, proven)]
+    return Egress((*lines, *read_clock(control.address, trial.ahead_s)), tuple(blind), tuple(reached))
+
+
+def read_clock(address: str, ahead_s: Sequence[float]) -> list[Line]:
+    """The clock of the control host against ours, seconds ahead as each answer showed it."""
+    if not ahead_s:
+        return []
+    difference_s = median(ahead_s)
+    seen = f"{abs(difference_s):.1f} s {'behind' if difference_s > 0 else 'ahead of'} the one of {address}"
+    if abs(difference_s) <= MAX_CLOCK_DIFFERENCE_S:
+        return [("clock", "ok", seen, "", "")]
+    means = "one of the two is wrong; time windows and verdicts about certificates need the right time"
+    return [("clock", "failed", seen, means, "set the clock here or there")]
 
 
 def _ports(transport: Transport) -> list[int]:
@@ -94,6 +123,8 @@ class _Trial:
     context: TaskContext
     address: str
     keys: WitnessKeys | None
+    ahead_s: list[float] = field(default_factory=list)
+    """How far the clock of the witness was ahead of ours, by each of its answers."""
 
     async def tcp(self, ports: Iterable[int]) -> list[tuple[int, Fate]]:
         return list(await asyncio.gather(*(self._tcp(port) for port in ports)))
@@ -110,11 +141,16 @@ class _Trial:
         nonce = witness_nonce(self.keys, self.context.run_id, transport, self.address, port, number)
         return nonce, build_question(self.keys, transport, port, nonce)
 
-    def _is_answer(self, transport: Transport, nonce: bytes, data: bytes) -> bool:
+    def _fate(self, transport: Transport, nonce: bytes, data: bytes) -> Fate:
+        """Who said this: the witness, or somebody else?"""
+        if self.keys is None:
+            return "other"
         try:
-            return self.keys is not None and read_answer(self.keys, transport, nonce, data).unix_ms > 0
+            answer = read_answer(self.keys, transport, nonce, data)
         except WitnessMessageError:
-            return False
+            return "other"
+        self.ahead_s.append(answer.unix_ms / 1000 - self.context.clock.now().timestamp())
+        return "witness"
 
     async def _tcp(self, port: int) -> tuple[int, Fate]:
         try:
@@ -127,7 +163,7 @@ class _Trial:
                 nonce, question = self._question("tcp", port, 0)
                 await link.send(question, timeout_s=CONNECT_TIMEOUT_S)
                 received = await link.receive(max_bytes=ANSWER_BYTES, timeout_s=CONNECT_TIMEOUT_S)
-                return port, "witness" if self._is_answer("tcp", nonce, received.data) else "other"
+                return port, self._fate("tcp", nonce, received.data)
         except CannotLook:
             return port, "unsent"
 
@@ -139,7 +175,7 @@ class _Trial:
                     await link.send(question, port=port)
                     event = await link.next(timeout_s=wait_s)
                     if isinstance(event, Datagram):
-                        return port, "witness" if self._is_answer("udp", nonce, event.data) else "other"
+                        return port, self._fate("udp", nonce, event.data)
                     if event is not None:
                         is_host = event.icmp.meaning == "port-unreachable" and event.icmp.offender == self.address
                         return port, "host" if is_host else "lost"
@@ -148,30 +184,46 @@ class _Trial:
         return port, "lost"
 
 
-def _read(address: str, transport: Transport, fates: dict[int, Fate]) -> tuple[Line, list[BlindSpan]]:
-    """One line for a transport, and the ports that provably do not get out."""
-    name = f"ways out, {transport.upper()}"
-    reached = [port for port, fate in fates.items() if fate in ("witness", "host")]
-    lost = sorted(port for port, fate in fates.items() if fate in ("lost", "unsent"))
+def read_fates(
+    address: str, transport: Transport, fates: Mapping[int, Fate], *, by_witness: bool
+) -> tuple[Line, list[BlindSpan]]:
+    """One line for a transport, and the ports that do not get out, as far as anybody can tell.
+
+    `by_witness`: there is one on the control host, which would have answered: a refusal in the host's name is none.
+    """
+    name = f"ways out, {'IPv6' if ':' in address else 'IPv4'} {transport.upper()}"
+    signs = ("witness",) if by_witness else ("witness", "host")
+    reached = [port for port, fate in fates.items() if fate in signs]
+    lost = sorted(port for port, fate in fates.items() if fate not in signs and fate != "other")
     other = sorted(port for port, fate in fates.items() if fate == "other")
     if not reached:
         means = "nothing can be said about the ports that get out of this network"
         return (name, "failed", f"{address} answers on no port", means, "check the control host and its firewall"), []
     blind = [(family_of(address), transport, first, last) for first, last in _spans(transport, fates, lost)]
     if blind:
-        shown = ", ".join(str(first) if first == last else f"{first}-{last}" for _, _, first, last in blind)
-        means = "with --vantage, verdicts that rest on silence of these ports are inconclusive: vantage-blind"
-        return (name, "failed", f"no way out on {shown}", means, "scan from a network that lets them out"), blind
+        means = "with --vantage, verdicts that rest on silence or refusal of these ports are inconclusive"
+        next_step = "scan from a network that lets them out"
+        if by_witness and any(fates[port] == "host" for port in lost):
+            next_step += "; or the witness could not have them: run it as root, on a machine that uses none of them"
+        return (name, "failed", f"no way out on {_shown(blind)}", means, next_step), blind
     if other:
         means = "somebody in between may answer for others: an open port there may not be the server's"
         return (name, "limited", f"not the witness answered on {', '.join(map(str, other))}", means, ""), []
+    if not by_witness:
+        means = "who stops packets here could have refused in its name: a sign, no proof"
+        seen = f"all {len(reached)} ports that were tried are answered in the name of {address}"
+        return (name, "limited", seen, means, "run a witness there: --witness CODE"), []
     return (name, "ok", f"all {len(reached)} ports that were tried reach {address}", "", ""), []
 
 
-def _spans(transport: Transport, fates: dict[int, Fate], lost: list[int]) -> list[tuple[int, int]]:
-    """Lost ports; a range of which all tried ports are lost, as a whole."""
+def _shown(spans: Iterable[BlindSpan]) -> str:
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for _, _, first, last in spans)
+
+
+def _spans(transport: Transport, fates: Mapping[int, Fate], ports: Iterable[int]) -> list[tuple[int, int]]:
+    """These ports; a range of which all tried ports are among them, as a whole."""
     spans: list[tuple[int, int]] = []
-    rest = {port for port in lost if port != CONTROL_PORT}
+    rest = {port for port in ports if port != CONTROL_PORT}
     for row in load_profile().ports:
         if row.transport == transport and row.last_port is not None:
             tried = {port for port in fates if row.port <= port <= row.last_port} - _singles(transport)

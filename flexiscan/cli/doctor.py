@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from flexiscan.cli.options import parse_resolver
+from flexiscan.cli.options import is_terminal, parse_resolver, wants_color
+from flexiscan.cli.witness_code import read_witness_code, witness_code_option
 
 if TYPE_CHECKING:
     from flexiscan.api.doctor import Diagnosis
@@ -17,37 +21,57 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   flexiscan doctor
-  flexiscan doctor --control-host 198.51.100.7 --authorised-by "A. Svensson, CIO" --witness CODE
-  flexiscan doctor --control-host ADDR --authorised-by WHO --json > vantage.json
+  flexiscan doctor --control-host 198.51.100.7 --control-host 2001:db8::7 --authorised-by "A. Svensson, CIO" --witness -
+  flexiscan doctor --control-host ADDR --authorised-by WHO --witness @code --json > vantage.json
   flexiscan scan flexi.example.se --scope customer.toml --vantage vantage.json
+
+\b
+Exit codes: 0 a scan from here can see everything that was looked at, 2 usage, 3 it cannot, 4 nobody has allowed
+questions to the control host.
 """
 )
 @click.option("--resolver", "resolvers", multiple=True, metavar="ADDR[#PORT]", help="Ask this name server.")
-@click.option("--control-host", metavar="ADDR", help="A machine of yours outside: which ports get out to it?")
-@click.option("--authorised-by", default="", metavar="TEXT", help="Who allowed questions to the control host.")
 @click.option(
-    "--witness",
-    "code",
-    metavar="CODE",
-    envvar="FLEXISCAN_WITNESS_CODE",
-    help="A witness runs on the control host under this code.",
+    "--control-host",
+    "control_hosts",
+    multiple=True,
+    metavar="ADDR",
+    help="A machine of yours outside: which ports get out to it? Repeat for the other family.",
 )
+@click.option("--authorised-by", default="", metavar="TEXT", help="Who allowed questions to the control host.")
+@witness_code_option("A witness runs on the control host under this code.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for scan --vantage.")
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="No progress.")
 def doctor(
-    resolvers: tuple[str, ...], control_host: str | None, authorised_by: str, code: str | None, as_json: bool
+    resolvers: tuple[str, ...],
+    control_hosts: tuple[str, ...],
+    authorised_by: str,
+    code: str | None,
+    as_json: bool,
+    color: str,
+    quiet: bool,
 ) -> int:
     """Say what a scan from here can see: families, resolvers, clock, rights, and the ways out.
 
-    Nothing is sent but to the resolvers and to the control host. Exit code 3: verdicts would be incomplete.
+    Four questions go to each resolver, and the guide's ports are tried towards the control host; nothing else is
+    sent. The control host needs --authorised-by: without, nothing is sent at all.
     """
     import asyncio
 
     from flexiscan.api.doctor import DoctorRequest, diagnose
+    from flexiscan.cli.doctor_text import as_lines
     from flexiscan.net.resolv_conf import system_resolvers
 
     servers = tuple(parse_resolver(text) for text in resolvers) or system_resolvers()
-    diagnosis = asyncio.run(diagnose(DoctorRequest(servers, control_host, authorised_by, code or None)))
-    click.echo(as_document(diagnosis) if as_json else as_lines(diagnosis))
+    request = DoctorRequest(servers, control_hosts, authorised_by, read_witness_code(code))
+    with _steps(quiet=quiet) as step:
+        diagnosis = asyncio.run(diagnose(request, step=step))
+    if as_json:
+        click.echo(as_document(diagnosis))
+    else:
+        colored = wants_color(color, sys.stdout)
+        click.echo(as_lines(diagnosis, _width(), colored=colored), color=colored)
     return diagnosis.exit_code
 
 
@@ -59,16 +83,25 @@ def as_document(diagnosis: Diagnosis) -> str:
         {"name": c.name, "state": c.state, "seen": c.seen, "means": c.means, "next_step": c.next_step}
         for c in diagnosis.checks
     ]
+    ways = {"blind": diagnosis.blind, "reached": diagnosis.reached}
     made = diagnosis.made.isoformat()
-    return json.dumps({"doctor": VANTAGE_VERSION, "made": made, "checks": checks, "blind": diagnosis.blind}, indent=2)
+    return json.dumps({"doctor": VANTAGE_VERSION, "made": made, "checks": checks, **ways}, indent=2)
 
 
-def as_lines(diagnosis: Diagnosis) -> str:
-    """One paragraph a check."""
-    lines: list[str] = []
-    width = max(len(check.name) for check in diagnosis.checks)
-    for check in diagnosis.checks:
-        lines.append(f"{check.state:8}{check.name:{width}}  {check.seen}")
-        more = (check.means, check.next_step and f"next: {check.next_step}")
-        lines += [f"{'':8}{'':{width}}  {word}" for word in more if word]
-    return "\n".join(lines)
+def _width() -> int:
+    import shutil
+
+    return min(shutil.get_terminal_size((100, 24)).columns, 110)
+
+
+@contextlib.contextmanager
+def _steps(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What is looked at now, on a terminal."""
+    if quiet or not is_terminal():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status("looking") as status:
+        yield lambda text: status.update(escape(text))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flexiscan.cli.options import output_options
+from flexiscan.cli.witness_code import read_witness_code, witness_code_option
 from flexiscan.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ RECORD = click.argument("record", type=click.Path(path_type=Path))
 Examples:
   flexiscan judge ~/.local/state/flexiscan/runs/20261123T021400Z-flexi.example.se
   flexiscan judge RECORD --format html=report.html --lang sv
-  flexiscan judge RECORD --witness-log flexiscan-witness.log --witness CODE
+  flexiscan judge RECORD --witness-log flexiscan-witness.log --witness @code
 """
 )
 @RECORD
 @click.option(
     "--witness-log", type=click.Path(path_type=Path), metavar="FILE", help="The log of the witness on the server."
 )
-@click.option("--witness", "code", metavar="CODE", envvar="FLEXISCAN_WITNESS_CODE", help="The code of that log.")
+@witness_code_option("The code of that log.")
 @output_options
 def judge(record: Path, witness_log: Path | None, code: str | None, **options: Any) -> int:
     """Judge a recorded run again with the rules of this version. Sends nothing.
@@ -39,6 +40,7 @@ def judge(record: Path, witness_log: Path | None, code: str | None, **options: A
 
     if witness_log is None:
         return _again(record, witness=None, **options)
+    code = read_witness_code(code)
     if not code:
         raise UsageError("--witness-log needs the code of the log", "give --witness CODE")
     return _again(record, witness=WitnessProof(witness_log, code), **options)

@@ -18,6 +18,7 @@ from flexiscan.cli.options import (
     parse_resolver,
     state_folder,
 )
+from flexiscan.cli.witness_code import read_witness_code, witness_code_option
 from flexiscan.errors import ScopeRefused, UsageError
 
 if TYPE_CHECKING:
@@ -66,13 +67,7 @@ Examples:
     show_default=True,
     help="How much the second TLS engine is asked.",
 )
-@click.option(
-    "--witness",
-    "witness_code",
-    metavar="CODE",
-    envvar="FLEXISCAN_WITNESS_CODE",
-    help="Ask the witness that runs on the server now under this one-time code.",
-)
+@witness_code_option("Ask the witness that runs on the server now under this one-time code.")
 @click.option("--witness-control-port", type=click.IntRange(1, 65535), help="Let through for the test (default 51515).")
 @click.option("--vantage", type=click.Path(path_type=Path), metavar="FILE", help="What flexiscan doctor --json found.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of random order (default: a fresh one).")
@@ -111,7 +106,9 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     scope, sha256 = _scope(_read_hosts(hosts), options)
     resolvers = tuple(parse_resolver(text) for text in options["resolvers"]) or system_resolvers()
     ca_pem, ca_name = _ca_bundle(options["ca_bundle"])
-    if code := options["witness_code"]:
+    if options["code"] == "-" and "-" in hosts:
+        raise UsageError("names and the code cannot both come over standard input", "write --witness @FILE")
+    if code := read_witness_code(options["code"]):
         keys_of_code(code)
     return ScanRequest(
         scope=scope,
@@ -128,7 +125,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         fail_on=options["fail_on"],
         strict=options["strict"],
         seed=options["seed"],
-        witness_code=code or None,
+        witness_code=code,
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
         vantage=_vantage(options["vantage"]),
     )

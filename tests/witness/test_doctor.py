@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import io
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import click
 import dns.flags
 import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
+from click.testing import CliRunner
 
 from flexiscan.api import doctor
-from flexiscan.api.doctor import DoctorRequest, diagnose
+from flexiscan.api.doctor import Check, Diagnosis, DoctorRequest, diagnose
 from flexiscan.api.doctor_dns import check_resolvers
-from flexiscan.api.doctor_egress import _read
-from flexiscan.cli.doctor import as_document, as_lines
+from flexiscan.api.doctor_egress import Fate, read_clock, read_fates
+from flexiscan.cli.doctor import as_document
+from flexiscan.cli.doctor_text import as_lines
+from flexiscan.cli.main import cli
+from flexiscan.cli.witness_code import read_witness_code
 from flexiscan.errors import ScopeRefused, UsageError
-from flexiscan.policy.vantage import read_vantage
+from flexiscan.model.endpoint import Transport
+from flexiscan.policy.vantage import gets_out, read_vantage
 from tests.witness.test_program import CODE, HOST, running
 
 NOW = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
@@ -117,40 +124,74 @@ async def test_a_resolver_that_refuses_and_none_at_all():
 
 
 async def test_ways_out_are_proven_by_a_witness(tmp_path: Path):
+    steps: list[str] = []
     with running(tmp_path / "log", "--media-ports", "10001"):
-        found = await diagnose(DoctorRequest(control_host=HOST, witness_code=CODE))
+        found = await diagnose(DoctorRequest(control_hosts=(HOST,), witness_code=CODE), step=steps.append)
     ways = {check.name: (check.state, check.seen) for check in found.checks if check.name.startswith("ways")}
-    assert ways["ways out, UDP"] == ("ok", f"all 25 ports that were tried reach {HOST}")
-    assert ways["ways out, TCP"][0] == "ok"
-    assert found.blind == ()
-    assert read_vantage(json.loads(as_document(found)))["blind"] == []
+    assert ways["ways out, IPv4 UDP"] == ("ok", f"all 25 ports that were tried reach {HOST}")
+    assert ways["ways out, IPv4 TCP"][0] == "ok"
+    assert ways["ways out, IPv6"][0] == "limited", "no control host was named for it"
+    vantage = read_vantage(json.loads(as_document(found)))
+    assert vantage["blind"] == []
+    now_s = found.made.timestamp()
+    assert gets_out(vantage, "ipv4", "udp", 45_000, now_s)
+    assert gets_out(vantage, "ipv4", "tcp", 445, now_s)
+    assert not gets_out(vantage, "ipv6", "tcp", 445, now_s)
+    assert [check.state for check in found.checks if check.name == "clock"] == ["ok", "ok"]
     assert CODE not in as_document(found) + as_lines(found)
+    assert steps == ["asking no resolver", f"trying the guide's ports towards {HOST}"]
+
+
+def fates(transport: Transport, found: dict[int, Fate], *, by_witness: bool = True) -> tuple[str, str, list[Any]]:
+    line, blind = read_fates("192.0.2.7", transport, found, by_witness=by_witness)
+    return line[1], line[2], blind
 
 
 def test_a_transport_with_lost_ports_is_blind_for_them():
-    line, blind = _read("192.0.2.7", "udp", {51515: "witness", 69: "lost", 161: "witness", 5060: "unsent"})
-    assert line[1] == "failed"
+    state, _, blind = fates("udp", {51515: "witness", 69: "lost", 161: "witness", 5060: "unsent"})
+    assert state == "failed"
     assert blind == [("ipv4", "udp", 69, 69), ("ipv4", "udp", 5060, 5060)]
 
 
+def test_a_refusal_where_a_witness_would_have_answered_is_no_way_out():
+    """Who stops packets here may refuse in the name of the host."""
+    state, _, blind = fates("tcp", {51515: "witness", 5060: "host"})
+    assert (state, blind) == ("failed", [("ipv4", "tcp", 5060, 5060)])
+
+
+def test_without_a_witness_refusals_are_a_sign_and_no_proof():
+    state, seen, blind = fates("tcp", {51515: "host", 5060: "host"}, by_witness=False)
+    assert (state, blind) == ("limited", [])
+    assert "in the name of" in seen
+    state, _, blind = fates("tcp", {51515: "host", 5060: "lost"}, by_witness=False)
+    assert (state, blind) == ("failed", [("ipv4", "tcp", 5060, 5060)])
+
+
 def test_a_range_of_which_nothing_gets_out_is_blind_as_a_whole():
-    fates = dict.fromkeys(range(40000, 50001, 666), "lost")
-    _, blind = _read("2001:db8::7", "udp", {51515: "witness", **fates})  # type: ignore[dict-item]
+    found: dict[int, Fate] = dict.fromkeys(range(40000, 50001, 666), "lost")
+    _, blind = read_fates("2001:db8::7", "udp", {51515: "witness", **found}, by_witness=True)
     assert blind == [("ipv6", "udp", 40000, 50000)]
-    fates[40000] = "witness"
-    _, blind = _read("2001:db8::7", "udp", {51515: "witness", **fates})  # type: ignore[dict-item]
-    assert len(blind) == len(fates) - 1
+    found[40000] = "witness"
+    _, blind = read_fates("2001:db8::7", "udp", {51515: "witness", **found}, by_witness=True)
+    assert len(blind) == len(found) - 1
 
 
 def test_a_control_host_that_never_answers_shows_nothing():
-    line, blind = _read("192.0.2.7", "tcp", {51515: "lost", 5060: "lost"})
-    assert (line[1], blind) == ("failed", [])
+    state, _, blind = fates("tcp", {51515: "lost", 5060: "lost"})
+    assert (state, blind) == ("failed", [])
 
 
 def test_somebody_else_who_answers_is_named():
-    line, blind = _read("192.0.2.7", "tcp", {51515: "witness", 5060: "other"})
-    assert (line[1], blind) == ("limited", [])
-    assert "5060" in line[2]
+    state, seen, blind = fates("tcp", {51515: "witness", 5060: "other"})
+    assert (state, blind) == ("limited", [])
+    assert "5060" in seen
+
+
+@pytest.mark.parametrize(
+    ("ahead_s", "state"), [((), None), ((0.2, 0.3, 900.0), "ok"), ((61.0, 61.0), "failed"), ((-3600.0,), "failed")]
+)
+def test_the_clock_is_held_against_the_one_of_the_witness(ahead_s: tuple[float, ...], state: str | None):
+    assert [line[1] for line in read_clock(HOST, ahead_s)] == ([] if state is None else [state])
 
 
 async def test_nobody_is_asked_without_permission(monkeypatch: pytest.MonkeyPatch):
@@ -160,13 +201,54 @@ async def test_nobody_is_asked_without_permission(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(doctor, "check_egress", never)
     monkeypatch.setattr(doctor, "check_resolvers", never)
     with pytest.raises(ScopeRefused):
-        await diagnose(DoctorRequest(control_host="192.0.2.7"))
+        await diagnose(DoctorRequest(("127.0.0.1#53",), control_hosts=(HOST, "192.0.2.7")))
     with pytest.raises(UsageError):
-        await diagnose(DoctorRequest(control_host="control.example.test", authorised_by="me"))
+        await diagnose(DoctorRequest(control_hosts=("control.example.test",), authorised_by="me"))
 
 
 async def test_without_a_control_host_the_ways_out_are_not_known():
     found = await diagnose(DoctorRequest())
-    assert next(check.state for check in found.checks if check.name == "ways out") == "limited"
+    assert next(check.state for check in found.checks if check.name == "ways out, IPv4 and IPv6") == "limited"
     assert found.exit_code == 3, "no resolver"
     assert as_lines(found).count("next: ") >= 2
+
+
+CHECKS = (
+    Check("IPv4", "ok", "packets would leave from 192.0.2.5"),
+    Check("ways out, IPv6 UDP", "failed", "no way out on 69, 5060", "with --vantage " * 8, "scan from elsewhere"),
+)
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_the_text_keeps_within_the_terminal(width: int):
+    lines = as_lines(Diagnosis(NOW, CHECKS), width).splitlines()
+    assert max(map(len, lines)) <= max(width, 41)
+    assert lines[-1 if width > 60 else -2].startswith("1 in order, 0 limited, 1 failed")
+
+
+def test_colours_change_no_word():
+    found = Diagnosis(NOW, CHECKS)
+    assert click.unstyle(as_lines(found, 80, colored=True)) == as_lines(found, 80)
+    assert "\x1b" not in as_lines(found, 80)
+
+
+def test_the_code_is_asked_for_or_read_from_a_file_and_never_needs_to_stand_in_the_process_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "code"
+    file.write_text(f"{CODE}\n")
+    assert read_witness_code(f"@{file}") == CODE
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{CODE}\n"))
+    assert read_witness_code("-") == CODE
+    with pytest.raises(UsageError, match="no code on standard input"):
+        read_witness_code("-")
+    with pytest.raises(UsageError, match="cannot read a code"):
+        read_witness_code(f"@{tmp_path}")
+    assert (read_witness_code(None), read_witness_code(""), read_witness_code(CODE)) == (None, None, CODE)
+
+
+def test_the_doctor_of_the_command_line_is_refused_without_permission():
+    done = CliRunner().invoke(cli, ["doctor", "--control-host", "192.0.2.7", "--resolver", "127.0.0.1#1"])
+    assert isinstance(done.exception, ScopeRefused)
+    assert done.exception.exit_code == 4
+    assert done.output == ""
