@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from flexiscan_lab.programs import find_program
+from tests.probes.server_namespace import V4, V6, Namespace, require
 
 pytestmark = pytest.mark.netns
 
-ROOT = Path(__file__).parents[2]
-READY_S = 15.0
-V4, V6 = "192.0.2.1", "2001:db8::1"
 BOTH = pytest.mark.parametrize("address", [V4, V6])
 KAMAILIO = f"""#!KAMAILIO
 debug=0
@@ -38,67 +29,9 @@ request_route {{ sl_send_reply("403", "Forbidden"); }}
 """
 
 
-class Namespace:
-    """A network namespace with servers in it; everything goes when it is closed."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._servers: list[subprocess.Popen[bytes]] = []
-        if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode != 0:
-            pytest.skip("the kernel gives no network namespace")
-        for command in (
-            ("link", "set", "lo", "up"),
-            ("addr", "add", f"{V4}/32", "dev", "lo"),
-            ("addr", "add", f"{V6}/128", "dev", "lo"),
-        ):
-            subprocess.run(["ip", "-n", name, *command], check=True)
-
-    def start(self, *argv: str) -> None:
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self._servers.append(subprocess.Popen(["ip", "netns", "exec", self.name, *argv], **quiet))  # type: ignore[call-overload]
-
-    def ask(self, transport: str, address: str, port: int, question: str) -> dict[str, Any]:
-        argv = ["ip", "netns", "exec", self.name, sys.executable, "-m", "tests.probes.ask_one"]
-        path = os.pathsep.join(str(ROOT / folder) for folder in (".", "probes"))
-        done = subprocess.run(
-            [*argv, transport, address, str(port), question],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        fact: dict[str, Any] = json.loads(done.stdout)
-        return fact
-
-    def ask_until_there(self, transport: str, address: str, port: int, question: str) -> dict[str, Any]:
-        """Ask again while the server is not listening yet."""
-        ends_s = time.monotonic() + READY_S
-        while True:
-            fact = self.ask(transport, address, port, question)
-            is_there = fact.get("connect") == "accepted" or fact.get("reply") == "data"
-            if is_there or time.monotonic() > ends_s:
-                return fact
-
-    def close(self) -> None:
-        for server in self._servers:
-            server.terminate()
-            server.wait(10)
-        subprocess.run(["ip", "netns", "del", self.name], check=True)
-
-
-def _require(programs: Sequence[str]) -> list[str]:
-    if os.geteuid() != 0:
-        pytest.skip("needs root for a network namespace")
-    found = [find_program(name) for name in programs]
-    if None in found:
-        pytest.skip(f"needs {', '.join(programs)}")
-    return [path for path in found if path]
-
-
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
-    _, kamailio, tftpd, snmpd = _require(["ip", "kamailio", "in.tftpd", "snmpd"])
+    _, kamailio, tftpd, snmpd = require(["ip", "kamailio", "in.tftpd", "snmpd"])
     folder = tmp_path_factory.mktemp("servers")
     folder.chmod(0o755)
     (folder / "kamailio.cfg").write_text(KAMAILIO)
