@@ -43,8 +43,8 @@ def measure_sweep(scenario: str, pps: int) -> dict[str, float]:
     slowest = max(sweeps, key=lambda sweep: float(sweep["waited_s"]))
     # Declared waits: after each pass, two rounds over the canaries, the batches at the last router.
     canaries = 0.0 if slowest["stopped"] else CANARY_TRIES * (len(slowest["canaries"]) * CANARY_PAUSE_S + CANARY_WAIT_S)
-    batches = len(slowest["near_canaries"]) + len(slowest["near_range"])
-    waits = EDGE_WAIT_S + canaries + PASS_WAIT_S * slowest["passes"] + (2 * IDLE_S + ANSWER_S) * batches
+    batches = sum(len(slowest[name]) for name in ("near_trials", "way_before", "way_after"))
+    waits = EDGE_WAIT_S + canaries + PASS_WAIT_S * slowest["passes"] + (IDLE_S + ANSWER_S) * batches
     floor = slowest["datagrams"] / pps + waits
     return {
         "datagrams": float(sum(sweep["datagrams"] for sweep in sweeps)),

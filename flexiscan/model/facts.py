@@ -97,22 +97,39 @@ class TcpPath(Frozen):
     """TTL or hop limit of the server's SYN-ACK as it arrived; None when it could not be pinned down."""
 
 
+class PathGuide(PathHop):
+    """The same as a control beside datagrams with that hop limit: one SYN, and another while nothing answered."""
+
+    tries: int = 1
+    """1: the router spoke at once, so it had an allowance left for whatever came to it just before."""
+
+
 class PathTrial(Frozen):
-    """One batch of datagrams that could travel only so far, after a pause in which routers regain their allowance."""
+    """One batch of datagrams that could travel only so far, after a pause in which routers regain their allowance.
+
+    Ports of interest and canaries in turn, a canary first: what starves one kind of answers starves the other.
+    """
 
     hop_limit: int
-    ports: tuple[int, ...]
+    ports: tuple[int, ...] = ()
+    canaries: tuple[int, ...] = ()
+    """Ports that nobody uses."""
     icmp: tuple[IcmpTally, ...] = ()
-    guide: PathHop
-    """A SYN to the accepting port with the same hop limit, right after the batch and an equal pause."""
+    guide: PathGuide
+    """Begun right after the last datagram."""
 
 
 class UdpPath(Frozen):
-    """How far datagrams to ports of interest and to canaries come on their way, beside a TCP port that accepts."""
+    """How far datagrams to ports of interest come on their way, beside canaries and a TCP port that accepts."""
 
     kind: Literal["udp-path"] = "udp-path"
-    ports: tuple[PathTrial, ...] = ()
-    canaries: tuple[PathTrial, ...] = ()
+    trials: tuple[PathTrial, ...] = ()
+    confirming: tuple[PathTrial, ...] = ()
+    """Batches of the ports that came through while no canary did, with as many canaries, new ones each time."""
+    guides: tuple[PathGuide, ...] = ()
+    """Controls before each of the trials; every trial ends with one of its own."""
+    way: tuple[PathTrial, ...] = ()
+    """Batches that end at the speaking router before that one: how far the datagrams come at least."""
 
 
 class RtpSweep(Frozen):
@@ -149,11 +166,17 @@ class RtpSweep(Frozen):
     """Ports of the range that such a datagram was sent to in every near pass."""
     near_passes: int = 0
     near_expired: tuple[IcmpTally, ...] = ()
-    """Time exceeded about ports of the range: packets to them came as far as the router that says so."""
-    near_canaries: tuple[PathTrial, ...] = ()
-    """Batches of such datagrams to ports outside the range, before and after."""
-    near_range: tuple[PathTrial, ...] = ()
-    """The same for some ports of the range."""
+    """Time exceeded about such datagrams, canaries included: they came as far as the router that says so."""
+    near_trials: tuple[PathTrial, ...] = ()
+    """Batches of such datagrams to ports of the range and to canaries, before the near passes and after them."""
+    near_confirming: tuple[PathTrial, ...] = ()
+    """Batches of ports that came through while no canary did, with as many canaries, new ones each time."""
+    near_guides: tuple[PathGuide, ...] = ()
+    """Controls within and after the near passes."""
+    way_before: tuple[PathTrial, ...] = ()
+    """Batches that end at the speaking router before that one, sent before the near passes."""
+    way_after: tuple[PathTrial, ...] = ()
+    """The same after them."""
 
 
 HttpOutcome = Literal[

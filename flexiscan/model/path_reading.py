@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from flexiscan.model.facts import PathHop, PathTrial, TcpPath
+from flexiscan.model.facts import PathGuide, PathHop, PathTrial, TcpPath
 
 _INITIAL_HOP_LIMITS: Final = (64, 128, 255)
 """What systems start with: Linux, BSD and IPv6 64, Windows 128, routers and Solaris 255."""
@@ -19,11 +19,12 @@ def server_distance(path: TcpPath) -> int | None:
 
 def last_router(path: TcpPath) -> PathHop | None:
     """The hop nearest to the server that said "time exceeded" about a SYN; None when none before it did."""
-    distance = server_distance(path)
-    if distance is None:
-        return None
-    speaking = [hop for hop in path.hops if hop.hop_limit < distance and _has_expired(hop)]
-    return max(speaking, key=lambda hop: hop.hop_limit, default=None)
+    return next(iter(_speaking_routers(path)), None)
+
+
+def router_before_last(path: TcpPath) -> PathHop | None:
+    """The one that spoke before that."""
+    return next(iter(_speaking_routers(path)[1:]), None)
 
 
 def reply_distance(hop_limit: int | None) -> int | None:
@@ -39,18 +40,27 @@ def server_reply_distance(path: TcpPath) -> int | None:
     return back if there is not None and back == there - 1 else None
 
 
-def guides_held(trials: Sequence[PathTrial]) -> bool:
-    """Whether the router that was aimed at answered after every batch, and always the same one."""
-    return bool(trials) and all(_has_expired(trial.guide) for trial in trials) and len(_speakers(trials)) == 1
+def router_that_held(guides: Sequence[PathGuide]) -> str | None:
+    """The router that answered for every guide; None when one was left unanswered, or others answered too."""
+    speakers = {guide.icmp.offender if guide.icmp is not None and _has_expired(guide) else None for guide in guides}
+    return speakers.pop() if len(speakers) == 1 else None
 
 
-def has_expired_silently(trials: Sequence[PathTrial]) -> bool:
-    """Whether nothing at all came back about any of the batches, while the router answered for the guide."""
-    return guides_held(trials) and not any(trial.icmp for trial in trials)
+def canaries_came(trials: Sequence[PathTrial]) -> bool:
+    """Whether anything at all came back about a port that nobody uses."""
+    return any(port in trial.canaries for trial in trials for tally in trial.icmp for port in tally.ports)
 
 
-def _speakers(trials: Sequence[PathTrial]) -> set[str]:
-    return {trial.guide.icmp.offender for trial in trials if trial.guide.icmp is not None}
+def ports_that_expired(trials: Sequence[PathTrial]) -> frozenset[int]:
+    """The ports of interest whose datagrams came as far as a router that says so."""
+    tallies = [(trial, tally) for trial in trials for tally in trial.icmp if tally.icmp.meaning == "time-exceeded"]
+    return frozenset(port for trial, tally in tallies for port in tally.ports if port in trial.ports)
+
+
+def _speaking_routers(path: TcpPath) -> list[PathHop]:
+    """The nearest to the server first."""
+    distance = server_distance(path) or 0
+    return sorted((h for h in path.hops if h.hop_limit < distance and _has_expired(h)), key=lambda h: -h.hop_limit)
 
 
 def _has_expired(hop: PathHop) -> bool:

@@ -6,7 +6,7 @@ Quick: a sample of 500 ports; otherwise every port, twice.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from flexiscan.model.facts import RtpSweep
@@ -14,18 +14,39 @@ from flexiscan.model.plan import Task
 from flexiscan.model.profile import PortRow
 from flexiscan.sdk import Context, Draft, PlanView, ProbeSpec
 from flexiscan_probes import udp
-from flexiscan_probes.path_trial import ANSWER_S, IDLE_S, Yardstick, yardstick
-from flexiscan_probes.rtp_run import EDGE_WAIT_S, NEAR_PASSES, NEAR_PORTS, PASSES, SweepRun
+from flexiscan_probes.near_search import (
+    GUIDE_EVERY_S,
+    MOST_NEAR_PASSES,
+    MOST_NEAR_TRIALS,
+    NEAR_CANARIES,
+    NEAR_PASSES,
+    NEAR_PORTS,
+    NEAR_TRIALS,
+    NearSearch,
+)
+from flexiscan_probes.path_trial import (
+    CONFIRM_IDLE_S,
+    CONFIRMATIONS,
+    GUIDE_TRIES,
+    GUIDE_WAIT_S,
+    REACH_TRIES,
+    SUSPECTS,
+    Yardstick,
+    near_lane,
+    trials_s,
+    yardstick,
+)
+from flexiscan_probes.rtp_run import EDGE_WAIT_S, PASSES, SweepRun
 from flexiscan_probes.rtp_sweep import CANARY_PAUSE_S, CANARY_TRIES, CANARY_WAIT_S, PASS_WAIT_S, RangeSweep
-from flexiscan_probes.sweep_order import comparison_ports, sample_ports
-from flexiscan_probes.tcp_path import HOP_WAIT_S
+from flexiscan_probes.sweep_order import comparison_ports, far_ports, sample_ports
 from flexiscan_probes.wire import rtcp
 
 SAMPLE_PORTS: Final = 500
 """Of 10,001: none found exposed bounds the exposed ones to 58 with 95 % (hypergeometric)."""
 _CANARIES: Final = 8
 _DEFAULT_PPS: Final = 200
-_NEAR_TRIALS: Final = 4
+_FAR_PORTS_PER_SIDE: Final = 12
+"""Compared at the last router, new ones in each confirming batch."""
 _SPARE_S: Final = 60.0
 
 
@@ -42,11 +63,10 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
     taken = sorted({other.port for other in view.profile.ports if other.transport == "udp"} - {row.port})
     count = SAMPLE_PORTS if view.depth == "quick" else (row.last_port or row.port) - row.port + 1
     known = yardstick(view, address)
-    near_trials = 0 if known is None else _NEAR_TRIALS
     passes = PASSES if known is None else 1 + NEAR_PASSES
-    datagrams = passes * count + 2 * CANARY_TRIES * _CANARIES + near_trials * NEAR_PORTS
+    near_trials = 0 if known is None else NEAR_TRIALS
+    datagrams = passes * count + 2 * CANARY_TRIES * _CANARIES + near_trials * (NEAR_PORTS + NEAR_CANARIES + SUSPECTS)
     canary_s = CANARY_TRIES * (_CANARIES * CANARY_PAUSE_S + CANARY_WAIT_S)
-    near_s = near_trials * (2 * IDLE_S + ANSWER_S)
     pps = int(view.options.get("udp_pps", _DEFAULT_PPS))
     return Draft(
         role="rtp-sweep",
@@ -62,11 +82,22 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
             "seed": random.Random(f"{view.seed}:rtp:{address}:{row.port}").getrandbits(32),
             "path": None if known is None else known.as_params(),
         },
-        lane=udp.udp_lane(view, address),
+        lane=udp.udp_lane(view, address) or (near_lane(address) if known is not None else ""),
         gate="udp",
         datagrams=datagrams,
-        silence_s=canary_s + near_s + EDGE_WAIT_S + passes * PASS_WAIT_S,
-        deadline_s=_SPARE_S + near_trials * HOP_WAIT_S + 2 * datagrams / pps,
+        silence_s=canary_s + trials_s(2 * near_trials) + EDGE_WAIT_S + passes * PASS_WAIT_S,
+        deadline_s=_SPARE_S + 2 * datagrams / pps + (0.0 if known is None else _near_spare_s(count, pps)),
+    )
+
+
+def _near_spare_s(count: int, pps: int) -> float:
+    """A third pass, guides that are not answered, trials that are repeated, and a confirmation, in seconds."""
+    guides = MOST_NEAR_PASSES * (2 + count / pps / GUIDE_EVERY_S)
+    return (
+        count / pps
+        + guides * GUIDE_TRIES * GUIDE_WAIT_S
+        + trials_s(MOST_NEAR_TRIALS + 2 * REACH_TRIES)
+        + trials_s(CONFIRMATIONS, CONFIRM_IDLE_S)
     )
 
 
@@ -80,11 +111,13 @@ async def observe(ctx: Context, task: Task) -> RtpSweep:
     excluded = frozenset(task.params["excluded"])
     sample = sample_ports(first, last, int(task.params["sample"]), excluded, chance)
     canaries = comparison_ports(first, last, excluded.union(task.params["taken"]), chance)
+    far = far_ports(first, last, _FAR_PORTS_PER_SIDE, excluded.union(task.params["taken"], canaries), chance)
     path = task.params.get("path")
     began_s = ctx.monotonic()
     async with ctx.datagrams(task.address) as link:
         sweep = RangeSweep(ctx, link, payload)
-        run = SweepRun(ctx, sweep, sample, canaries, chance, None if path is None else Yardstick(**path))
+        near = None if path is None else NearSearch(ctx, sweep, sample, far, chance, Yardstick(**path))
+        run = SweepRun(ctx, sweep, sample, canaries, chance, near)
         refused = await run.carry_out()
     return _as_fact(task, run, refused=refused, waited_s=ctx.monotonic() - began_s)
 
@@ -93,11 +126,11 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
     sweep = run.sweep
     asked = sweep.asked & set(run.sample)
     stopped: Literal["", "media-seen", "send-refused", "decided"] = "decided" if run.decided_after_s is not None else ""
-    return RtpSweep(
+    fact = RtpSweep(
         first_port=int(task.params["first_port"]),
         last_port=int(task.params["last_port"]),
         seed=int(task.params["seed"]),
-        passes=run.passes,
+        passes=run.all_passes,
         payload_hex=sweep.payload.hex(),
         ports_asked=len(asked),
         datagrams=sweep.datagrams,
@@ -112,12 +145,23 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
         waited_s=waited_s,
         sent_by_second=by_second(sweep.sent_by_second),
         errors_by_second=by_second(sweep.errors_by_second),
-        near_hop_limit=None if run.yardstick is None or not sweep.near else run.yardstick.hop_limit,
-        near_asked=len(sweep.near & asked),
-        near_passes=run.near_passes,
-        near_expired=sweep.expired_tallies(asked),
-        near_canaries=tuple(run.near_canaries),
-        near_range=tuple(run.near_range),
+    )
+    return fact if run.near is None or not run.near.trials else _with_near(fact, run.near, asked)
+
+
+def _with_near(fact: RtpSweep, near: NearSearch, asked: Collection[int]) -> RtpSweep:
+    return fact.model_copy(
+        update={
+            "near_hop_limit": near.yardstick.hop_limit,
+            "near_asked": len(near.sweep.near & set(asked)),
+            "near_passes": near.passes,
+            "near_expired": near.sweep.expired_tallies(),
+            "near_trials": tuple(near.trials),
+            "near_confirming": tuple(near.confirming),
+            "near_guides": tuple(near.guides),
+            "way_before": near.way_before,
+            "way_after": near.way_after,
+        }
     )
 
 

@@ -9,25 +9,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
 from flexiscan.model.endpoint import family_of
-from flexiscan.model.facts import PathTrial, SweepPort
+from flexiscan.model.facts import SweepPort
 from flexiscan.model.icmp import IcmpError
-from flexiscan.model.path_reading import has_expired_silently, reply_distance
+from flexiscan.model.path_reading import reply_distance
 from flexiscan.sdk import CannotLook, Context
-from flexiscan_probes.path_trial import Yardstick, try_batch
-from flexiscan_probes.rtp_sweep import FEW_SILENT, REFILL_S, RangeSweep, reordered
+from flexiscan_probes.near_search import EXTENT_S, NearSearch
+from flexiscan_probes.path_trial import REFILL_S
+from flexiscan_probes.rtp_sweep import FEW_SILENT, RangeSweep, reordered
 
 PASSES: Final = 2
 EDGES: Final = 4
 EDGE_WAIT_S: Final = 0.5
-EXTENT_S: Final = 5.0
-"""How long the sweep goes on once it is decided, to show how much is let through."""
-NEAR_PORTS: Final = 16
-NEAR_PASSES: Final = 2
 
 
 @dataclass(slots=True)
@@ -40,13 +37,12 @@ class SweepRun:
     """The edges, then the rest."""
     canaries: tuple[int, ...]
     chance: random.Random
-    yardstick: Yardstick | None
+    near: NearSearch | None = None
+    """None where no router before the server speaks."""
     passes: int = 0
-    near_passes: int = 0
+    """At full length."""
     before: tuple[SweepPort, ...] = ()
     after: tuple[SweepPort, ...] = ()
-    near_range: list[PathTrial] = field(default_factory=list)
-    near_canaries: list[PathTrial] = field(default_factory=list)
     decided_at_s: float | None = None
 
     async def carry_out(self) -> bool:
@@ -57,7 +53,7 @@ class SweepRun:
         try:
             await self._steps()
         except CannotLook:
-            if not self.sweep.icmp and not self.sweep.data:
+            if not self.sweep.icmp and not self.sweep.data and not self.sweep.expired:
                 raise
             return True
         return False
@@ -69,14 +65,18 @@ class SweepRun:
         errors, self.sweep.fresh = self.sweep.fresh, []
         if self.decided_at_s is None:
             answered = any(self._is_the_server(port, icmp) for port, icmp in errors)
-            came_through = bool(self.sweep.expired) and self._near_tells()
-            if answered or came_through:
+            if answered or (self.near is not None and self.near.came_through):
                 self.decided_at_s = self.ctx.monotonic()
         return self.decided_at_s is not None and self.ctx.monotonic() - self.decided_at_s >= EXTENT_S
 
     @property
+    def all_passes(self) -> int:
+        """At full length and to the last router."""
+        return self.passes + (0 if self.near is None else self.near.passes)
+
+    @property
     def decided_after_s(self) -> float | None:
-        """From the first datagram to the first answer of the server itself about a port of the range."""
+        """From the first datagram to the sign that decided."""
         first_s = self.sweep.first_sent_s
         return None if self.decided_at_s is None or first_s is None else self.decided_at_s - first_s
 
@@ -88,14 +88,23 @@ class SweepRun:
         if self.sweep.icmp and self.decided_at_s is None:
             await self.sweep.listen(refill_s)
         answering = await self._compare(refill_s) if self.decided_at_s is None else []
-        await self._try_near()
-        await self._pass(self.sample[EDGES:])
-        if self._near_tells():
-            await self._near_passes()
-        while self._worth_another_pass():
-            await self._pass(reordered(self.sweep.silent(self.sample), self.chance))
+        if self.near is not None and self.decided_at_s is None and not self.is_over():
+            await self.near.compare()
+        await self._sweep_all()
         if answering and not self.is_over():
             self.after = await self.sweep.compare(answering)
+
+    async def _sweep_all(self) -> None:
+        """Everything once, as far as the last router where that tells anything, and the silent ports again."""
+        near = self.near
+        if near is None or not near.came_through:
+            await self._pass(self.sample[EDGES:])
+        if near is not None and not self.is_over():
+            await near.search(self.is_over)
+        if near is not None and near.came_through:
+            await near.show_extent(self.is_over)
+        while self._worth_another_pass():
+            await self._pass(reordered(self.sweep.silent(self.sample), self.chance))
 
     async def _compare(self, refill_s: float) -> list[int]:
         """Ask the ports outside the range; those that answered."""
@@ -105,52 +114,17 @@ class SweepRun:
             await self.sweep.listen(refill_s)
         return answering
 
-    async def _try_near(self) -> None:
-        """Do datagrams come as far as the last router in front of the server? Ports outside the range first."""
-        if self.yardstick is None or self.decided_at_s is not None or self.is_over():
-            return
-        inside = self.sample[:NEAR_PORTS]
-        for ports, trials in ((self.canaries, self.near_canaries), (inside, self.near_range)):
-            if not self.is_over():
-                trials.append(await self._near_batch(ports, self.yardstick))
-
-    async def _near_batch(self, ports: Sequence[int], yardstick: Yardstick) -> PathTrial:
-        self.sweep.near.update(ports)
-        self.sweep.datagrams += len(ports)
-        return await try_batch(
-            self.ctx,
-            self.sweep.link,
-            self.sweep.hear,
-            payloads=dict.fromkeys(reordered(ports, self.chance), self.sweep.payload),
-            hop_limit=yardstick.hop_limit,
-            guide_port=yardstick.guide_port,
-        )
-
-    def _near_tells(self) -> bool:
-        """Whether a filter stands before that router: its silence about other ports then means something."""
-        return has_expired_silently(self.near_canaries)
-
     def _worth_another_pass(self) -> bool:
         silent = 0 if self.is_over() else len(self.sweep.silent(self.sample))
-        if self.passes < PASSES:
+        if self.all_passes < PASSES:
             return silent > 0 and self.decided_at_s is None
-        return self.passes == PASSES and 0 < silent <= FEW_SILENT * len(self.sample)
+        return self.all_passes == PASSES and 0 < silent <= FEW_SILENT * len(self.sample)
 
-    async def _pass(self, ports: Sequence[int], *, hop_limit: int | None = None) -> None:
+    async def _pass(self, ports: Sequence[int]) -> None:
         if self.is_over():
             return
         self.passes += 1
-        await self.sweep.ask(ports, hop_limit=hop_limit, enough=self.is_over)
-
-    async def _near_passes(self) -> None:
-        """Two, because a datagram or its answer may be lost; then the comparison again."""
-        for _ in range(NEAR_PASSES):
-            if self.yardstick is None or self.is_over():
-                return
-            quiet = [port for port in self.sweep.silent(self.sample) if port not in self.sweep.expired]
-            await self._pass(reordered(quiet, self.chance), hop_limit=self.yardstick.hop_limit)
-            self.near_passes += 1
-        await self._try_near()
+        await self.sweep.ask(ports, enough=self.is_over)
 
     def _is_the_server(self, port: int, icmp: IcmpError) -> bool:
         """Port unreachable in the target's name, unless its sender is nearer than the server is known to be."""
@@ -158,6 +132,6 @@ class SweepRun:
             return False
         if ip_address(icmp.offender) != ip_address(self.sweep.link.address):
             return False
-        own = None if self.yardstick is None else self.yardstick.server_routers
+        own = None if self.near is None else self.near.yardstick.server_routers
         distance = reply_distance(icmp.hop_limit)
         return own is None or distance is None or distance >= own

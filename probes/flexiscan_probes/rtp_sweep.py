@@ -15,7 +15,7 @@ from typing import Final
 from flexiscan.model.facts import IcmpTally, MediaSeen, SweepPort
 from flexiscan.model.icmp import IcmpError
 from flexiscan.sdk import Context, Datagram, DatagramPort, IcmpNotice
-from flexiscan_probes.path_trial import tally
+from flexiscan_probes.path_trial import may_quote, tally
 from flexiscan_probes.wire import rtcp
 
 CANARY_PAUSE_S: Final = 0.2
@@ -24,8 +24,6 @@ CANARY_WAIT_S: Final = 1.0
 CANARY_TRIES: Final = 2
 PASS_WAIT_S: Final = 1.5
 """After each pass, for answers under way; also the least time between two datagrams to one port."""
-REFILL_S: Final = {"ipv4": 6.0, "ipv6": 1.0}
-"""Until Linux may send its burst of six errors again (one a second on IPv4, ten a second on IPv6)."""
 FEW_SILENT: Final = 0.1
 """Share of silent ports among answering ones up to which each silent one is worth a third datagram."""
 
@@ -75,11 +73,15 @@ class RangeSweep:
     ) -> None:
         """One datagram to each port, as fast as the pace allows, listening after every one, until `enough`."""
         for port in ports:
-            await self._send(port, hop_limit)
-            await self._drain()
+            await self.ask_one(port, hop_limit)
             if self.media_seen or enough():
                 return
         await self.listen(wait_s, until=lambda: not self.silent(ports))
+
+    async def ask_one(self, port: int, hop_limit: int | None = None) -> None:
+        """One datagram to one port, and whatever has come back meanwhile."""
+        await self._send(port, hop_limit)
+        await self._drain()
 
     async def hear(self, wait_s: float) -> list[IcmpNotice]:
         """Listen for a while; also gives the ICMP errors themselves."""
@@ -135,7 +137,7 @@ class RangeSweep:
     def note(self, event: Datagram | IcmpNotice) -> None:
         """Take in one event; other addresses and errors about packets that are not ours say nothing."""
         if isinstance(event, IcmpNotice):
-            if (event.to_port in self.asked or event.to_port in self.near) and _may_quote(event.quoted, self.payload):
+            if (event.to_port in self.asked or event.to_port in self.near) and may_quote(event.quoted, self.payload):
                 self._note_error(event.to_port, event.icmp)
         elif ip_address(event.from_address) == ip_address(self.link.address):
             self.recent.add(event.from_port)
@@ -157,9 +159,9 @@ class RangeSweep:
         """ICMP errors about these ports, grouped by kind and sender, the commonest first."""
         return tally({port: icmp for port, icmp in self.icmp.items() if port in ports})
 
-    def expired_tallies(self, ports: Collection[int]) -> tuple[IcmpTally, ...]:
-        """Where datagrams to these ports ended that were to end before the server."""
-        return tally({port: icmp for port, icmp in self.expired.items() if port in ports})
+    def expired_tallies(self) -> tuple[IcmpTally, ...]:
+        """Where datagrams ended that were to end before the server."""
+        return tally(self.expired)
 
     def media_counts(self) -> tuple[MediaSeen, ...]:
         """Media by port: counts and header facts, no content."""
@@ -184,8 +186,3 @@ class RangeSweep:
 def reordered(ports: Sequence[int], chance: random.Random) -> list[int]:
     """The ports in a new random order."""
     return chance.sample(list(ports), len(ports))
-
-
-def _may_quote(quoted: bytes, payload: bytes) -> bool:
-    """Routers may quote as little as nothing of the payload, and may pad it."""
-    return payload.startswith(quoted[: len(payload)])

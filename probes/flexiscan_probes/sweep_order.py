@@ -23,9 +23,15 @@ def sample_ports(
 
 def comparison_ports(first: int, last: int, taken: Collection[int], chance: random.Random) -> tuple[int, ...]:
     """The two neighbours of a range and some free ports on either side of it."""
+    neighbours = [port for port in (first - 1, last + 1) if 0 < port <= LAST_PORT and port not in taken]
+    return (*neighbours, *far_ports(first, last, _CANARIES_PER_SIDE, taken, chance))
+
+
+def far_ports(first: int, last: int, per_side: int, taken: Collection[int], chance: random.Random) -> tuple[int, ...]:
+    """Free ports on either side of a range, none of them next to it: a range may be mistyped by one."""
     below = [port for port in _BELOW if port < first - 1 and port not in taken]
     above = [port for port in range(last + 2, LAST_PORT) if port not in taken]
-    chosen = [port for port in (first - 1, last + 1) if 0 < port <= LAST_PORT and port not in taken]
+    chosen: list[int] = []
     for side in (below, above):
-        chosen += chance.sample(side, min(_CANARIES_PER_SIDE, len(side)))
+        chosen += chance.sample(side, min(per_side, len(side)))
     return tuple(chosen)

@@ -62,9 +62,9 @@ async def observe(ctx: Context, task: Task) -> TcpPath:
     return TcpPath(port=task.port, hops=kept, reply_hop_limit=reply)
 
 
-async def send_guide(ctx: Context, address: str, port: int, hop_limit: int) -> PathHop:
-    """One SYN that may travel `hop_limit` hops, and what it met."""
-    link = await ctx.connect(address, port, timeout_s=HOP_WAIT_S, hops=Hops(limit=hop_limit))
+async def send_guide(ctx: Context, address: str, port: int, hop_limit: int, wait_s: float = HOP_WAIT_S) -> PathHop:
+    """One SYN that may travel `hop_limit` hops (repeated by the system each second), and what it met."""
+    link = await ctx.connect(address, port, timeout_s=wait_s, hops=Hops(limit=hop_limit))
     if isinstance(link, NotConnected):
         return PathHop(hop_limit=hop_limit, answer=link.outcome, icmp=link.icmp)
     link.close()

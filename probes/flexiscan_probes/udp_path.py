@@ -8,20 +8,39 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from flexiscan.model.facts import PathTrial, UdpPath
+from flexiscan.model.endpoint import family_of
+from flexiscan.model.facts import PathGuide, PathTrial, UdpPath
+from flexiscan.model.path_reading import canaries_came, ports_that_expired
 from flexiscan.model.plan import Task
-from flexiscan.sdk import Context, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec
+from flexiscan.sdk import Context, Draft, PlanView, ProbeSpec
 from flexiscan_probes import udp
 from flexiscan_probes.canary_ports import pick_canary_ports
-from flexiscan_probes.path_trial import ANSWER_S, IDLE_S, try_batch, yardstick
-from flexiscan_probes.tcp_path import HOP_WAIT_S
+from flexiscan_probes.path_trial import (
+    CONFIRM_IDLE_S,
+    CONFIRMATIONS,
+    GUIDE_TRIES,
+    GUIDE_WAIT_S,
+    IDLE_S,
+    LEAST_CANARIES,
+    REACH_TRIES,
+    REFILL_S,
+    SUSPECTS,
+    YARDSTICK_PARAMS,
+    TrialRun,
+    Yardstick,
+    listen_for_errors,
+    near_lane,
+    reach_router_before,
+    trials_s,
+    yardstick,
+)
 from flexiscan_probes.wire import rtcp
 
-TRIALS: Final = 3
-"""A datagram that is lost three times in a row (5 % loss: 1 in 8,000) would look like one that is dropped."""
-CANARIES: Final = 4
+TRIALS: Final = 4
+"""A datagram that is lost four times in a row (5 % loss: 1 in 160,000) would look like one that is dropped."""
+_CANARIES: Final = 24
+"""Some for the trials, and new ones in each confirming batch."""
 _SPARE_S: Final = 60.0
-_TRIAL_S: Final = 2 * IDLE_S + ANSWER_S + HOP_WAIT_S
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
@@ -34,6 +53,7 @@ def plan(view: PlanView) -> Iterable[Draft]:
         if known is not None:
             excluded = view.options.get("excluded_ports", ())
             rows = {row.port for row in view.profile.ports if row.transport == "udp" and not row.last_port}
+            batches = -(-len(rows) // SUSPECTS)
             drafts.append(
                 Draft(
                     role="udp-path",
@@ -43,52 +63,50 @@ def plan(view: PlanView) -> Iterable[Draft]:
                     params={
                         **known.as_params(),
                         "ports": sorted(rows.difference(excluded)),
-                        "canaries": list(pick_canary_ports(view, address, CANARIES, "udp-path")),
+                        "canaries": list(pick_canary_ports(view, address, _CANARIES, "udp-path")),
                     },
-                    lane=udp.udp_lane(view, address),
+                    lane=udp.udp_lane(view, address) or near_lane(address),
                     gate="udp",
-                    datagrams=TRIALS * (len(rows) + CANARIES),
-                    silence_s=2 * TRIALS * _TRIAL_S,
-                    deadline_s=2 * TRIALS * _TRIAL_S + _SPARE_S,
+                    datagrams=TRIALS * (len(rows) + LEAST_CANARIES) + len(rows),
+                    silence_s=trials_s(TRIALS + batches),
+                    deadline_s=trials_s(TRIALS + REACH_TRIES * batches)
+                    + TRIALS * (GUIDE_TRIES * GUIDE_WAIT_S + max(REFILL_S.values()))
+                    + trials_s(CONFIRMATIONS, CONFIRM_IDLE_S)
+                    + _SPARE_S,
                 )
             )
     return drafts
 
 
 async def observe(ctx: Context, task: Task) -> UdpPath:
-    """Batches of the ports and of canaries in turn, each time in a new order."""
+    """Batches of the ports among canaries; then those that came through again, where no canary did."""
     if task.address is None:
         raise ValueError(f"task {task.id} names no address")
-    ports: list[PathTrial] = []
-    canaries: list[PathTrial] = []
-    async with ctx.datagrams(task.address) as link:
-        for _ in range(TRIALS):
-            canaries.append(await _trial(ctx, task, link, "canaries"))
-            ports.append(await _trial(ctx, task, link, "ports"))
-    return UdpPath(ports=tuple(ports), canaries=tuple(canaries))
-
-
-async def _trial(ctx: Context, task: Task, link: DatagramPort, group: str) -> PathTrial:
-    members = list(task.params[group])
-    ctx.random.shuffle(members)
-
-    async def listen(wait_s: float) -> list[IcmpNotice]:
-        ends_s = ctx.monotonic() + wait_s
-        heard = []
-        while (event := await link.next(timeout_s=max(0.0, ends_s - ctx.monotonic()))) is not None:
-            if isinstance(event, IcmpNotice):
-                heard.append(event)
-        return heard
-
+    ports, canaries = list(task.params["ports"]), list(task.params["canaries"])
+    known = Yardstick(**{key: task.params[key] for key in YARDSTICK_PARAMS})
     payload = rtcp.build_receiver_report(ctx.random.getrandbits(32))
-    return await try_batch(
-        ctx,
-        link,
-        listen,
-        payloads=dict.fromkeys(members, payload),
-        hop_limit=int(task.params["hop_limit"]),
-        guide_port=int(task.params["guide_port"]),
-    )
+    async with ctx.datagrams(task.address) as link:
+        run = TrialRun(
+            ctx,
+            link,
+            lambda wait_s: listen_for_errors(ctx, link, wait_s),
+            payload,
+            known.hop_limit,
+            known.guide_port,
+            ctx.random,
+        )
+        trials: list[PathTrial] = []
+        guides: list[PathGuide] = []
+        while len(trials) < TRIALS and not canaries_came(trials):
+            answered = ports_that_expired(trials[-1:])
+            await run.listen(IDLE_S + min(REFILL_S[family_of(task.address)], len(answered)))
+            guides.append(await run.guide())
+            trials.append(await run.batch(ports, canaries[:LEAST_CANARIES], idle_s=0.0))
+        suspects = ports_that_expired(trials)
+        confirming = [] if canaries_came(trials) else await run.confirm(suspects, canaries)
+    silent = set(ports) - suspects if trials and not canaries_came(trials) else set()
+    way = await reach_router_before(ctx, task.address, silent, known, payload)
+    return UdpPath(trials=tuple(trials), confirming=tuple(confirming), guides=tuple(guides), way=way)
 
 
 SPEC: Final = ProbeSpec(id="udp.path", version=1, plan=plan, observe=observe)

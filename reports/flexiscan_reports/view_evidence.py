@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from flexiscan.model.facts import (
@@ -118,7 +118,8 @@ def _rtp(fact: RtpSweep, texts: Texts) -> Telling:
         f"{_icmp(tally.icmp, texts)}: {len(tally.ports)} × {', '.join(str(port) for port in tally.ports[:8])}"
         for tally in fact.icmp[:MAX_RECORDS]
     )
-    return (told, *tallies), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
+    near = _trials((*fact.near_trials, *fact.near_confirming), texts)
+    return (told, *tallies, near), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
 
 
 def _tcp_path(fact: TcpPath, texts: Texts) -> Telling:
@@ -137,20 +138,22 @@ def _tcp_path(fact: TcpPath, texts: Texts) -> Telling:
 
 
 def _udp_path(fact: UdpPath, texts: Texts) -> Telling:
-    if not fact.ports:
-        return (), ()
-    told = texts.word(
+    return (_trials((*fact.trials, *fact.confirming), texts),), ()
+
+
+def _trials(trials: Sequence[PathTrial], texts: Texts) -> str:
+    """Batches that end at the last router before the server; "" for none."""
+    if not trials:
+        return ""
+    answered = {port for trial in trials for tally in trial.icmp for port in tally.ports}
+    outside = {port for trial in trials for port in trial.canaries}
+    return texts.word(
         "seen.udp_path",
-        trials=len(fact.ports) + len(fact.canaries),
-        limit=fact.ports[0].hop_limit,
-        answered=_answered(fact.ports),
-        canaries=_answered(fact.canaries) or None,
+        trials=len(trials),
+        limit=trials[0].hop_limit,
+        answered=len(answered - outside),
+        canaries=len(answered & outside) or None,
     )
-    return (told,), ()
-
-
-def _answered(trials: tuple[PathTrial, ...]) -> int:
-    return len({port for trial in trials for tally in trial.icmp for port in tally.ports})
 
 
 def _witness(fact: WitnessExchange, texts: Texts) -> Telling:

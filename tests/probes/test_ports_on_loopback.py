@@ -15,7 +15,7 @@ from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.plan import Task
 from flexiscan.sdk import CannotLook
 from flexiscan_probes import rtp, tcp, udp
-from flexiscan_probes.rtp_sweep import REFILL_S
+from flexiscan_probes.path_trial import REFILL_S
 from flexiscan_probes.tcp_conversation import MAX_READ_BYTES
 from tests.probes.real_context import context, task
 

@@ -176,41 +176,111 @@ async def test_an_unprotected_host_is_not_swept_whole():
     assert 500 < len(ctx.ports[0].sent) < 1500
 
 
-PATH = {"guide_port": 443, "hop_limit": 3, "server_routers": 3}
+ROUTER = "203.0.113.6"
+PATH = {"guide_port": 443, "hop_limit": 3, "server_routers": 3, "before_hop_limit": None}
+SILENCE = NotConnected("silence", None, 1, 0.9)
 
 
-def guide(address: str) -> NotConnected:
-    icmp = IcmpError(family="ipv4", icmp_type=11, code=0, offender="203.0.113.6")
+def guide() -> NotConnected:
+    icmp = IcmpError(family="ipv4", icmp_type=11, code=0, offender=ROUTER)
     return NotConnected("icmp", icmp, 1, 0.01)
 
 
-async def walk(network: Network, guides: int = 8, answer: NotConnected | None = None):
-    ctx = TwinContext(network=network)
-    ctx.links = [answer or guide(ADDRESSES[0]) for _ in range(guides)]
+async def walk(
+    network: Network, *answers: NotConnected, sample: int = 500, near_only: bool = True
+) -> tuple[RtpSweep, TwinContext]:
+    """With `near_only` the network sees only what may not travel the whole way."""
+
+    def near(payload: bytes, port: int, at_s: float):
+        seen = not near_only or ctx.ports[-1].hop_limits[-1] is not None
+        return network(payload, port, at_s) if seen else []
+
+    ctx = TwinContext(network=near)
+    ctx.links = [*answers, *[guide() for _ in range(60)]]
     wanted = task(ADDRESSES[0])
-    fact = await rtp.observe(ctx, wanted.model_copy(update={"params": {**wanted.params, "path": PATH}}))
+    params = {**wanted.params, "path": PATH, "sample": sample}
+    fact = await rtp.observe(ctx, wanted.model_copy(update={"params": params}))
     return fact, ctx
+
+
+def expiring(*ports: int) -> Network:
+    def network(_: bytes, port: int, __: float):
+        return [(0.01, icmp_notice(ADDRESSES[0], port, (11, 0), offender=ROUTER))] if port in ports else []
+
+    return network
 
 
 async def test_behind_a_drop_rule_two_passes_end_at_the_last_router():
     fact, ctx = await walk(lambda *_: ())
     assert (fact.passes, fact.near_passes, fact.near_asked) == (3, 2, 500)
-    assert (fact.near_expired, len(fact.near_canaries), len(fact.near_range)) == ((), 2, 2)
+    assert (fact.near_expired, fact.near_confirming, len(fact.near_trials)) == ((), (), 2)
     limits = Counter(ctx.ports[0].hop_limits)
     assert limits[3] == 2 * 500 + 2 * (8 + 16)
     assert limits[None] == 500 + 2 * 8
     assert fact.datagrams == len(ctx.ports[0].sent)
 
 
-async def test_a_port_that_comes_as_far_as_the_router_decides():
-    hole = 40000
+async def test_a_guide_every_few_seconds_and_at_both_ends_of_a_pass():
+    fact, _ = await walk(lambda *_: (), sample=10001)
+    assert len(fact.near_guides) == 2 * (2 + 10)
+    assert {guide.tries for guide in fact.near_guides} == {1}
+
+
+async def test_a_guide_that_is_answered_late_costs_a_third_pass():
+    fact, _ = await walk(lambda *_: (), guide(), SILENCE)
+    assert [guide.tries for guide in fact.near_guides] == [2, 1, 1, 1, 1, 1]
+    assert fact.near_passes == 3
+
+
+async def test_a_port_that_comes_as_far_as_the_router_is_looked_at_again():
+    fact, _ = await walk(expiring(FIRST))
+    assert {port for tally in fact.near_expired for port in tally.ports} == {FIRST}
+    assert [trial.ports for trial in fact.near_confirming] == [(FIRST,)] * 5
+    assert {len(trial.canaries) for trial in fact.near_confirming} == {4}
+    assert fact.stopped == "decided"
+    assert fact.near_passes == 0
+
+
+async def test_a_hole_that_only_a_pass_finds_ends_it_and_is_looked_at_again():
+    quiet, _ = await walk(lambda *_: ())
+    assert quiet.near_expired == ()
+    fact, ctx = await walk(expiring(*range(41000, 41400)))
+    assert fact.stopped == "decided"
+    assert len(fact.near_confirming) == 5
+    assert {len(trial.ports) for trial in fact.near_confirming} <= {1, 2, 3, 4}
+    assert fact.datagrams == len(ctx.ports[0].sent)
+
+
+async def test_a_router_that_answers_for_canaries_too_is_left_alone():
+    fact, ctx = await walk(expiring(*range(1, 65536)))
+    assert len(fact.near_trials) == 1
+    assert (fact.near_passes, fact.near_confirming, fact.passes, fact.stopped) == (0, (), 2, "")
+    assert Counter(ctx.ports[0].hop_limits)[3] == 8 + 16
+
+
+async def test_canaries_that_come_through_at_the_second_look_end_the_search():
+    calls = 0
 
     def network(_: bytes, port: int, __: float):
-        return [(0.01, icmp_notice(ADDRESSES[0], port, (11, 0), offender="203.0.113.6"))] if port == hole else []
+        nonlocal calls
+        calls += 1
+        silent = calls < 30 and not in_range(port)
+        return [] if silent else expiring(*range(1, 65536))(b"", port, 0.0)
 
-    fact, _ = await walk(lambda payload, port, at_s: network(payload, port, at_s))
-    assert fact.stopped == "decided" or fact.near_expired
-    assert {port for tally in fact.near_expired for port in tally.ports} == {hole}
+    fact, _ = await walk(network)
+    assert len(fact.near_confirming) == 1
+    assert (fact.stopped, fact.near_passes, fact.passes) == ("", 0, 2)
+
+
+async def test_media_ends_the_batches_too():
+    voice = bytes.fromhex("8000000700000050cafebabe") + bytes(160)
+
+    def network(_: bytes, port: int, __: float):
+        return [(0.3, datagram(ADDRESSES[0], port, voice))] if port == FIRST else []
+
+    fact, ctx = await walk(network)
+    assert fact.stopped == "media-seen"
+    assert len(ctx.ports[0].sent) == 4 + 2 * 8 + 24
 
 
 async def test_an_edge_device_that_is_nearer_than_the_server_does_not_decide():
@@ -218,7 +288,7 @@ async def test_an_edge_device_that_is_nearer_than_the_server_does_not_decide():
         notice = port_unreachable(ADDRESSES[0], port)
         return [(0.01, replace(notice, icmp=notice.icmp.model_copy(update={"hop_limit": 63})))]
 
-    fact, _ = await walk(network)
+    fact, _ = await walk(network, near_only=False)
     assert (fact.stopped, fact.ports_asked, fact.silent) == ("", 500, 0)
 
 

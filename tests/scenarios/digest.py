@@ -67,8 +67,8 @@ def _tcp_path(fact: Mapping[str, Any]) -> str:
 
 
 def _udp_path(fact: Mapping[str, Any]) -> str:
-    came = [_icmp(tally["icmp"]) for trial in (*fact["ports"], *fact["canaries"]) for tally in trial["icmp"]]
-    return f"{len(fact['ports'])} trials, came:{'|'.join(sorted(set(came)))}"
+    came = [_icmp(tally["icmp"]) for trial in (*fact["trials"], *fact["confirming"]) for tally in trial["icmp"]]
+    return f"came:{'|'.join(sorted(set(came)))}"
 
 
 def _http(fact: Mapping[str, Any]) -> str:
