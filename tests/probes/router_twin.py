@@ -86,10 +86,10 @@ class WayPort(TwinDatagramPort):
         self._way = way
         self._limit: int | None = None
 
-    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None) -> None:
+    async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
         self._limit = hop_limit
         self._network = self._answer
-        await super().send(payload, port=port, hop_limit=hop_limit)
+        await super().send(payload, port=port, hop_limit=hop_limit, source=source)
 
     def _answer(self, payload: bytes, port: int, now_s: float) -> list[tuple[float, IcmpNotice]]:
         icmp = self._way.datagram(port, self._limit, now_s)
@@ -106,7 +106,14 @@ class WayContext(TwinContext):
         self._pps = pps
 
     async def connect(
-        self, address: str, port: int, *, timeout_s: float = 4.5, attempts: int = 1, hops: Hops = NO_LIMIT
+        self,
+        address: str,
+        port: int,
+        *,
+        timeout_s: float = 4.5,
+        attempts: int = 1,
+        hops: Hops = NO_LIMIT,
+        source: str | None = None,
     ) -> TwinConnection | NotConnected:
         assert hops.limit is not None
         assert timeout_s < 1.0  # one SYN
