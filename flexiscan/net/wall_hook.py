@@ -53,7 +53,10 @@ _of_process: list[_Enforcement] = []
 _installing = threading.Lock()
 _installed: list[bool] = []
 
-_TRANSPORTS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
+RAW = "raw"
+"""The transport of raw sockets: no opening of a scope wall has it, so that they reach nothing by themselves."""
+_PLAIN_KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM)
+_TRANSPORTS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp", socket.SOCK_RAW: RAW}
 _AF_UNIX = getattr(socket, "AF_UNIX", None)
 
 
@@ -171,7 +174,7 @@ def _judge_socket(enforcement: _Enforcement, event: str, arguments: tuple[Any, .
     _, family, kind, _ = arguments
     is_known_family = family in (socket.AF_INET, socket.AF_INET6, _AF_UNIX, -1)
     base_kind = kind if kind == -1 else kind & 0xF  # SOCK_NONBLOCK and SOCK_CLOEXEC stand above (socket(2))
-    if not is_known_family or (family != _AF_UNIX and base_kind not in (-1, *_TRANSPORTS)):
+    if not is_known_family or (family != _AF_UNIX and base_kind not in (-1, *_PLAIN_KINDS)):
         enforcement.guard.refuse(event, f"a socket of family {family} and type {kind}")
 
 

@@ -16,6 +16,8 @@ from flexiscan.net.wall import ScopeWall
 
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
 MAX_STDERR_BYTES = 64 * 1024
+MAX_LINE_BYTES = 2 * 1024 * 1024
+"""For workers that answer line by line."""
 _DETAIL_CHARACTERS = 300
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV", "SSL_CERT_FILE", "SSL_CERT_DIR")
 """What Python and OpenSSL need to start; proxies, credentials and the like stay here."""
@@ -29,19 +31,23 @@ async def ask_worker(module: str, request: Mapping[str, Any], *, timeout_s: floa
     is cancelled. Raises CannotLook("worker-died") when there is no usable answer, with the end of what it complained.
     """
     envelope = {"wall": wall.to_json(), "deadline_s": timeout_s, "request": dict(request)}
-    process = await _start(module)
+    process = await start_worker(module)
     try:
         async with asyncio.timeout(timeout_s):
             answer, complaints = await _converse(process, json.dumps(envelope).encode())
     except TimeoutError:
         raise CannotLook("worker-died", f"{module} did not answer within {timeout_s:g} s and was ended") from None
     finally:
-        _kill_group(process)
+        end_worker(process)
         await asyncio.shield(process.wait())
     return _read_answer(module, process.returncode, answer, complaints)
 
 
-async def _start(module: str) -> asyncio.subprocess.Process:
+async def start_worker(module: str, *, descriptors: tuple[int, ...] = ()) -> asyncio.subprocess.Process:
+    """`python -m module` with three pipes, a session of its own, and of our open files only `descriptors`.
+
+    Raises CannotLook("no-resource").
+    """
     environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     # Where the modules of this process were found, so that the worker is of the same version.
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -56,6 +62,8 @@ async def _start(module: str) -> asyncio.subprocess.Process:
             stderr=asyncio.subprocess.PIPE,
             env=environment,
             start_new_session=True,
+            pass_fds=descriptors,
+            limit=MAX_LINE_BYTES,
         )
     except OSError as error:
         raise CannotLook("no-resource", f"cannot start a worker: {error.strerror}") from error
@@ -85,8 +93,8 @@ async def _read_capped(stream: asyncio.StreamReader, max_bytes: int) -> bytes:
     return bytes(kept)
 
 
-def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """The worker leads its process group, so its children go with it."""
+def end_worker(process: asyncio.subprocess.Process) -> None:
+    """Kill it. The worker leads its process group, so its children go with it."""
     with contextlib.suppress(ProcessLookupError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
