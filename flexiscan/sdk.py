@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from flexiscan.model.endpoint import TargetAddress, Transport
 from flexiscan.model.facts import Fact
+from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Gate, Task
 from flexiscan.model.profile import Profile
@@ -93,6 +94,18 @@ class Context(Protocol):
 
     def datagrams(self, address: str) -> DatagramPort:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""
+
+    async def half_open(self, address: str, port: int) -> SynProbe:
+        """SYNs to exactly this port without a connection, and the headers of what answers; only in a run with --raw.
+
+        Raises CannotLook, also when the run has no raw sockets.
+        """
+
+    async def icmp_errors(self, address: str) -> IcmpCapture:
+        """Every ICMP error so far about packets of the run to this address; only in a run with --raw.
+
+        Raises CannotLook, also when the run has no raw sockets.
+        """
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """Run `python -m module` with the request as JSON on stdin; its JSON answer. Killed at the deadline.

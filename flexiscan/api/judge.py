@@ -50,7 +50,11 @@ def judge_record(
     targets = tuple(_target_result(record, host, interrupted, beside) for host in record.hosts.values())
     findings = [finding for target in targets for finding in target.findings]
     run = record.start.run.model_copy(
-        update={"ended": record.end.ended if record.end else None, "interrupted": interrupted}
+        update={
+            "ended": record.end.ended if record.end else None,
+            "interrupted": interrupted,
+            "packets": record.packets,
+        }
     )
     return ResultDocument(
         tool=record.start.tool,

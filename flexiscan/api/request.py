@@ -41,6 +41,9 @@ class ScanRequest:
     witness_code: str | None = field(default=None, repr=False)
     """The one-time code of a witness that runs on the server now; it stands in no record."""
     witness_control_port: int = CONTROL_PORT
+    raw: bool = False
+    """Half-open probes, ICMP headers and a capture beside everything else; needs CAP_NET_RAW. The verdicts are the
+    same."""
     vantage: Mapping[str, Any] | None = None
     """What the doctor found about this place: see flexiscan.policy.vantage."""
 

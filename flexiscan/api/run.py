@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flexiscan.api.raw_evidence import check_right
 from flexiscan.api.request import ScanRequest
 from flexiscan.api.witness import keys_of_code
 from flexiscan.engine.runtime import Journal, Runtime
@@ -21,6 +22,7 @@ from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
 from flexiscan.model.target import Target
 from flexiscan.net.clock import Clock
 from flexiscan.net.pace import Pace
+from flexiscan.net.raw.link import RawLink
 from flexiscan.net.time_window import read_time_window
 from flexiscan.net.wall import Opening, ScopeWall, open_dns_server, open_target
 from flexiscan.policy.dns.address_class import is_public
@@ -58,6 +60,7 @@ class Run:
             depth=request.depth,
             seed=secrets.randbits(32) if request.seed is None else request.seed,
             pace=request.scope.rates.model_dump(),
+            raw=request.raw,
         )
         authorisation = request.scope.authorisation.model_dump()
         trust = {"ca_bundle_pem": request.ca_bundle_pem, "ca_bundle_name": request.ca_bundle_name}
@@ -77,7 +80,7 @@ class Run:
         )
         return Run(request, clock, profile, start, began_s, _secrets(request))
 
-    def runtime(self, pace: Pace, journal: Journal) -> Runtime:
+    def runtime(self, pace: Pace, journal: Journal, raw: RawLink | None = None) -> Runtime:
         """What the tasks of a host share; its wall is open for the resolvers alone."""
         return Runtime(
             run_id=self.start.run.id,
@@ -87,10 +90,16 @@ class Run:
             began_s=self.began_s,
             clock=self.clock,
             pace=pace,
-            wall=self._wall(),
+            wall=self.wall,
             journal=journal,
             secrets=self.secrets,
+            raw=raw,
         )
+
+    @property
+    def wall(self) -> ScopeWall:
+        """Before the addresses are known: open for the resolvers alone."""
+        return self._wall()
 
     def wall_for(self, target: Target, addresses: tuple[TargetAddress, ...]) -> ScopeWall:
         """The wall once the addresses are known: open for them too, inside the agreed window."""
@@ -109,6 +118,7 @@ class Run:
             "second_opinion": self.request.second_opinion,
             "excluded_ports": self.request.scope.exclude_ports,
             "run_id": self.start.run.id,
+            "raw": self.request.raw,
             "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 
@@ -158,6 +168,8 @@ def _resolver_openings(server: str) -> tuple[Opening, Opening]:
 
 
 def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
+    if request.raw:
+        check_right()
     known = [entry.id for entry in profile.rules]
     unmatched = Selection(request.only, request.skip).unmatched(known)
     if unmatched:

@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Callable
 
 from flexiscan.api.judge import judge_record
+from flexiscan.api.raw_evidence import raw_evidence
 from flexiscan.api.request import ScanRequest, Watch
 from flexiscan.api.run import Run
 from flexiscan.engine.registry import load_probes
-from flexiscan.engine.runtime import Journal
+from flexiscan.engine.runtime import Journal, Runtime
 from flexiscan.engine.scan_host import HostScan
 from flexiscan.errors import FlexiScanError
 from flexiscan.model.endpoint import FAMILIES, TargetAddress
@@ -21,6 +22,7 @@ from flexiscan.model.result import ResultDocument
 from flexiscan.model.target import Target
 from flexiscan.net.clock import Clock
 from flexiscan.net.pace import Pace
+from flexiscan.net.raw.link import RawLink
 from flexiscan.net.reach import reach
 from flexiscan.sdk import ProbeSpec
 from flexiscan.store.events import Event, Observed, Planned, RunEnded, TargetResolved, TasksAdded
@@ -51,7 +53,8 @@ async def scan(request: ScanRequest, watch: Watch | None = None, *, clock: Clock
 
         interrupted = True
         try:
-            await _scan_hosts(run, specs, write, watch or Watch())
+            async with _raw_sockets(run, write) as raw:
+                await _scan_hosts(run, specs, write, watch or Watch(), raw)
             interrupted = False
         except BaseExceptionGroup as group:
             ours, _ = group.split(FlexiScanError)
@@ -69,13 +72,21 @@ def _first(group: BaseExceptionGroup[FlexiScanError]) -> FlexiScanError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _scan_hosts(run: Run, specs: tuple[ProbeSpec, ...], write: Callable[[Event], None], watch: Watch) -> None:
+def _raw_sockets(run: Run, write: Callable[[Event], None]) -> contextlib.AbstractAsyncContextManager[RawLink | None]:
+    if not run.request.raw:
+        return contextlib.nullcontext()
+    return raw_evidence(run.request.record_folder, run.wall, write)
+
+
+async def _scan_hosts(
+    run: Run, specs: tuple[ProbeSpec, ...], write: Callable[[Event], None], watch: Watch, raw: RawLink | None
+) -> None:
     places = asyncio.Semaphore(HOSTS_AT_ONCE)
     pace = Pace(run.request.scope.rates, run.clock)
 
     async def scan_one(target: Target) -> None:
         async with places:
-            await _host_scan(run, target, specs, pace, write, watch).run()
+            await _host_scan(run, target, specs, run.runtime(pace, _journal(write, watch), raw), write, watch).run()
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -89,7 +100,7 @@ def _host_scan(
     run: Run,
     target: Target,
     specs: tuple[ProbeSpec, ...],
-    pace: Pace,
+    runtime: Runtime,
     write: Callable[[Event], None],
     watch: Watch,
 ) -> HostScan:
@@ -105,7 +116,7 @@ def _host_scan(
         depth=run.request.depth,
         families=run.request.families,
         specs=specs,
-        runtime=run.runtime(pace, _journal(write, watch)),
+        runtime=runtime,
         is_public=run.is_public,
         wanted_in=run.wanted_in(target),
         wall_for=lambda addresses: run.wall_for(target, addresses),

@@ -70,6 +70,7 @@ Examples:
 @witness_code_option("Ask the witness that runs on the server now under this one-time code.")
 @click.option("--witness-control-port", type=click.IntRange(1, 65535), help="Let through for the test (default 51515).")
 @click.option("--vantage", type=click.Path(path_type=Path), metavar="FILE", help="What flexiscan doctor --json found.")
+@click.option("--raw", is_flag=True, help="More evidence by raw sockets: headers of answers, a capture (CAP_NET_RAW).")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of random order (default: a fresh one).")
 @output_options
 def scan(hosts: tuple[str, ...], **options: Any) -> int:
@@ -127,6 +128,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         seed=options["seed"],
         witness_code=code,
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
+        raw=options["raw"],
         vantage=_vantage(options["vantage"]),
     )
 

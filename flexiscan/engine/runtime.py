@@ -11,6 +11,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
 from flexiscan.net.clock import Clock
 from flexiscan.net.pace import Pace
+from flexiscan.net.raw.link import RawLink
 from flexiscan.net.task_context import TaskContext
 from flexiscan.net.wall import ScopeWall
 
@@ -40,6 +41,8 @@ class Runtime:
     journal: Journal
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     """For probes; never in a plan, a record or a report."""
+    raw: RawLink | None = None
+    """The process with raw sockets, in a run that has one."""
 
     def stamp(self) -> dt.datetime:
         """The time of day by the clock as it was when the run began: a later correction of it cannot swap events."""
@@ -56,4 +59,5 @@ class Runtime:
             wall=self.wall,
             host=task.host,
             secrets=self.secrets,
+            raw=self.raw,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,6 +18,7 @@ from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
 from flexiscan.model.profile import Profile
 from flexiscan.model.target import Depth, Scope, Target
+from flexiscan.net.link import CannotLook
 from flexiscan.net.wall import ScopeWall
 from flexiscan.sdk import PlanView, ProbeSpec
 
@@ -55,6 +57,9 @@ class HostScan:
         if not usable or not self.asks_addresses:
             return
         runtime = replace(self._listening(), wall=self.wall_for(usable))
+        if runtime.raw is not None:
+            with contextlib.suppress(CannotLook):  # it has died; whatever asks through it says so
+                await runtime.raw.widen(runtime.wall)
         with runtime.wall.enforced():
             controls = Controls(runtime, self.target, usable)
             await controls.before()

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from flexiscan.model.base import Frozen
 from flexiscan.model.facts_dns import DnsReply
+from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
 from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.icmp import IcmpError
@@ -249,6 +250,8 @@ Fact = Annotated[
     | CertificateChain
     | TlsSecondOpinion
     | FamilyReach
-    | WitnessExchange,
+    | WitnessExchange
+    | SynProbe
+    | IcmpCapture,
     Field(discriminator="kind"),
 ]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from flexiscan.model.base import Frozen
 from flexiscan.model.endpoint import AddressState, Family
+from flexiscan.model.facts_raw import PacketCapture
 from flexiscan.model.finding import Finding
 from flexiscan.model.observation import Observation
 from flexiscan.model.target import Depth
@@ -39,6 +40,10 @@ class RunFacts(Frozen):
     seed: int = 0
     pace: dict[str, int] = {}
     """The caps that were in force."""
+    raw: bool = False
+    """Whether raw sockets were used beside the ordinary ones."""
+    packets: PacketCapture | None = None
+    """The capture beside the record of a run with raw sockets."""
 
 
 class AuthorisationShown(Frozen):

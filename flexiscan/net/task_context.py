@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.net import datagram, dial, worker
 from flexiscan.net.clock import Clock
 from flexiscan.net.datagram import UdpPort
 from flexiscan.net.dial import StreamConnection
 from flexiscan.net.hop_limits import NO_LIMIT, Hops
-from flexiscan.net.link import NotConnected
+from flexiscan.net.link import CannotLook, NotConnected
 from flexiscan.net.pace import Pace
+from flexiscan.net.raw.ask import ask_half_open
+from flexiscan.net.raw.link import RawLink
 from flexiscan.net.wall import ScopeWall
 
 
@@ -29,6 +32,8 @@ class TaskContext:
     wall: ScopeWall
     host: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    raw: RawLink | None = None
+    """None: a run without raw sockets."""
 
     def monotonic(self) -> float:
         """Seconds on the run's clock."""
@@ -59,6 +64,19 @@ class TaskContext:
     def datagrams(self, address: str) -> UdpPort:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""
         return datagram.open_port(address, pace=self.pace, wall=self.wall, clock=self.clock)
+
+    async def half_open(self, address: str, port: int) -> SynProbe:
+        """SYNs to one port without a connection. Raises CannotLook, also in a run without raw sockets."""
+        return await ask_half_open(self._raw(), address, port, pace=self.pace, wall=self.wall, clock=self.clock)
+
+    async def icmp_errors(self, address: str) -> IcmpCapture:
+        """Every ICMP error so far about packets to an address. Raises CannotLook, as `half_open` does."""
+        return await self._raw().icmp_errors(address)
+
+    def _raw(self) -> RawLink:
+        if self.raw is None:
+            raise CannotLook("no-privilege", "this run has no raw sockets (--raw)")
+        return self.raw
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """Run `python -m module` behind the same wall. Raises CannotLook when no answer came."""

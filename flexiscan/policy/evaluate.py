@@ -232,7 +232,7 @@ class Evaluator:
 
     def _gap(self, rule: Rule, subject: Subject) -> str:
         """The reason why a needed fact is not there; "" when all are."""
-        for need in sorted(rule.needs, key=lambda need: need.optional):
+        for need in sorted((n for n in rule.needs if not n.beside), key=lambda need: need.optional):
             planned = [task for task in self.tasks_of.get(need.role, ()) if _serves(task, need, subject)]
             for task in planned:
                 observation = self.evidence.observations.get(task.id)

@@ -71,12 +71,14 @@ class Need:
 
     `at` says how much of the subject a task must share: "port" (address, transport and port), "tcp-port" (address
     and port, whatever the subject's transport says), "address", or "host" (every task of the host with the role).
-    A missing or failed observation of a task that is not optional makes every `holds` inconclusive.
+    A missing or failed observation of a task that is not optional makes every `holds` inconclusive. `beside`: evidence
+    beside the judgement, which stands as it is when that evidence could not be had.
     """
 
     role: str
     at: Literal["port", "tcp-port", "address", "host"] = "port"
     optional: bool = False
+    beside: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from flexiscan.model.plan import Task
 from flexiscan.policy.rule import Ground, Need, Rule, Subject
 
-ALWAYS_ROLES = frozenset({"address", "control", "tcp-canary"})
+ALWAYS_ROLES = frozenset({"address", "control", "tcp-canary", "icmp-raw"})
 """Without these nothing can be judged at all: the addresses and the controls."""
 
 NAME_ROLES = frozenset({"address", "alias"})

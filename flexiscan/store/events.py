@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from flexiscan.model.base import Frozen
 from flexiscan.model.endpoint import TargetAddress
 from flexiscan.model.facts import FamilyReach
+from flexiscan.model.facts_raw import PacketCapture
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
 from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
@@ -67,6 +68,13 @@ class Observed(Frozen):
     observation: Observation
 
 
+class PacketsKept(Frozen):
+    """The capture file of a run with raw sockets, after it was closed."""
+
+    event: Literal["packets"] = "packets"
+    capture: PacketCapture
+
+
 class RunEnded(Frozen):
     """The last line. A record without it is of a run that was killed."""
 
@@ -76,7 +84,7 @@ class RunEnded(Frozen):
 
 
 Event = Annotated[
-    RunStarted | TargetResolved | Planned | TasksAdded | Observed | RunEnded, Field(discriminator="event")
+    RunStarted | TargetResolved | Planned | TasksAdded | Observed | PacketsKept | RunEnded, Field(discriminator="event")
 ]
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from flexiscan.errors import RecordError
 from flexiscan.model.endpoint import TargetAddress
 from flexiscan.model.facts import FamilyReach
+from flexiscan.model.facts_raw import PacketCapture
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Skip, Task
 from flexiscan.model.target import Target
@@ -20,6 +21,7 @@ from flexiscan.store.events import (
     EVENT,
     Event,
     Observed,
+    PacketsKept,
     Planned,
     RunEnded,
     RunStarted,
@@ -103,6 +105,7 @@ class Record:
     start: RunStarted
     hosts: dict[str, HostRecord]
     end: RunEnded | None = None
+    packets: PacketCapture | None = None
 
     def add(self, event: Event) -> None:
         """Take in one event."""
@@ -118,6 +121,8 @@ class Record:
                 self._host(event.host).tasks.update((task.id, task) for task in event.tasks)
             case Observed():
                 self._observe(self._host(event.host), event.observation)
+            case PacketsKept():
+                self.packets = event.capture
             case RunEnded():
                 self.end = event
             case RunStarted():

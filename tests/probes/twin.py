@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from flexiscan.model.endpoint import family_of
+from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.icmp import IcmpError
 from flexiscan.sdk import NO_LIMIT, Datagram, Hops, IcmpNotice, NotConnected, Received, TlsAgreed, TlsFailed
 
@@ -188,6 +189,12 @@ class TwinContext:
     def datagrams(self, address: str) -> TwinDatagramPort:
         self.ports.append(TwinDatagramPort(address, self.clock, self._network))
         return self.ports[-1]
+
+    async def half_open(self, address: str, port: int) -> SynProbe:
+        raise NotImplementedError
+
+    async def icmp_errors(self, address: str) -> IcmpCapture:
+        raise NotImplementedError
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         raise NotImplementedError

@@ -49,7 +49,7 @@ async def ask_half_open(
             await clock.sleep(SETTLE_S)
     _refuse_own(answers, address)
     if any(answer.answer == "accepted" for answer in answers):
-        await pace.datagram(address)
+        (await pace.datagram(address)).spend()
     return SynProbe(answers=tuple(answers), tries=tries, waited_s=round(clock.monotonic() - began_s, 3))
 
 
@@ -65,6 +65,6 @@ def _refuse_own(answers: list[SynAnswer], address: str) -> None:
     """Raise CannotLook when this machine's own packet filter answered."""
     for answer in answers:
         if answer.icmp is not None:
-            obstacle = own_refusal(answer.icmp, address, source_address(address))
+            obstacle = own_refusal(answer.icmp, address, (source_address(address),))
             if obstacle is not None:
                 raise obstacle

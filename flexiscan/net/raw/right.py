@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import socket
 
+from flexiscan.net.raw_right import try_raw_socket
+
 
 def why_not() -> tuple[str, str] | None:
     """Cause and next step when raw sockets cannot be used here; None when they can."""
@@ -15,7 +17,7 @@ def why_not() -> tuple[str, str] | None:
         return "--raw needs scapy, which is not installed", "install it: pip install scapy; or leave out --raw"
     try:
         socket.socket(family, socket.SOCK_DGRAM, 0).close()
-        socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW).close()
+        try_raw_socket()
     except PermissionError:
         return (
             "--raw needs the right to open raw sockets (CAP_NET_RAW), which is not given here; nothing was sent",

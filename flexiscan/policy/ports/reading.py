@@ -23,6 +23,7 @@ PORT_RESULTS: Final[Mapping[str, Outcome]] = {
     "no-exposure-seen": "cannot-tell",
     "everything-answers": "cannot-tell",
     "canaries-disagree": "cannot-tell",
+    "half-open-disagrees": "cannot-tell",
     "path-error": "cannot-tell",
     "not-looked-at": "cannot-tell",
     "excluded": "cannot-tell",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from flexiscan.model.facts import RtpSweep, TcpExchange, UdpExchange
+from flexiscan.policy.ports.half_open import beside_half_open
 from flexiscan.policy.ports.media_range import RANGE_RESULTS, read_sweep
 from flexiscan.policy.ports.reading import PORT_RESULTS, PortReading, read_tcp, read_udp
 from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject
@@ -26,6 +27,7 @@ TCP_CANARIES: Final = ("tcp-canary", "tcp-canary-service")
 _AROUND_TCP: Final = (
     Need("tcp-service", optional=True),
     *(Need(role, at="address", optional=True) for role in TCP_CANARIES),
+    Need("tcp-raw", optional=True, beside=True),
 )
 TCP_NEEDS: Final = (Need("tcp"), *_AROUND_TCP)
 WAYS: Final = (Need("tcp-path", at="address", optional=True), Need("udp-path", at="address", optional=True))
@@ -53,7 +55,8 @@ def read_port(case: Case) -> PortReading:
     tcp, udp = case.of("tcp"), case.of("udp")
     if case.subject.transport == "tcp" and tcp and isinstance(tcp[0].fact, TcpExchange):
         canaries = [seen for role in TCP_CANARIES for seen in case.of(role)]
-        return read_tcp(tcp[0], tcp[0].fact, canaries, case.of("tcp-service"))
+        reading = read_tcp(tcp[0], tcp[0].fact, canaries, case.of("tcp-service"))
+        return beside_half_open(reading, tcp[0].fact, case.of("tcp-raw"))
     if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
         follow_ups = case.of("udp-service")
         return read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"), follow_ups)
