@@ -26,6 +26,7 @@ from flexiscan.model.observation import Observation
 from flexiscan_reports.moment import clock_time, duration
 from flexiscan_reports.texts import Texts
 from flexiscan_reports.view_model import Exhibit
+from flexiscan_reports.view_raw import tell_capture, tell_syn
 from flexiscan_reports.visible import show, show_bytes, show_lines
 
 MAX_HEAD_CHARACTERS = 900
@@ -66,6 +67,8 @@ def _tell(outcome: Any, texts: Texts) -> Telling:
         "tls-second-opinion": _second,
         "family-reach": _reach,
         "witness": _witness,
+        "syn-probe": tell_syn,
+        "icmp-capture": tell_capture,
     }
     teller = tellers.get(outcome.kind)
     return teller(outcome, texts) if teller else ((show(outcome.kind),), ())

@@ -10,6 +10,7 @@ from flexiscan_reports.moment import duration, local_and_utc
 from flexiscan_reports.sentence import plain
 from flexiscan_reports.texts import Texts
 from flexiscan_reports.view_model import Fact
+from flexiscan_reports.view_raw import capture_line
 from flexiscan_reports.visible import show
 
 
@@ -60,6 +61,8 @@ def run_facts(document: ResultDocument, texts: Texts, zone: dt.tzinfo | None) ->
         ("tool", f"{document.tool.name} {document.tool.version}"),
         ("run_id", run.id),
         ("seed", str(run.seed)),
+        ("raw", texts.word("page.raw_used") if run.raw else ""),
+        ("packets", capture_line(run.packets, texts) if run.raw else ""),
         ("exit_code", texts.exit_line(document.exit_code)),
     )
     return tuple(Fact(texts.word(f"page.{key}"), show(value)) for key, value in pairs if value)

@@ -52,7 +52,11 @@ def test_only_the_worker_knows_the_second_engine() -> None:
 
 
 def test_scapy_and_the_second_engine_are_never_in_one_process() -> None:
-    assert not [source.name for source in package_sources() if source.imports("scapy")]
+    """Only the raw helper reaches what loads scapy, and nothing that it reaches loads the second engine."""
+    assert {source.name for source in package_sources() if source.imports("scapy")} == {"flexiscan.net.raw.craft"}
+    users = {source.name for source in package_sources() if source.imports("flexiscan.net.raw.craft")}
+    assert users == {"flexiscan.net.raw.helper"}
+    assert not [source.name for source in package_sources() if source.imports("flexiscan.net.raw.helper")]
 
 
 def test_reports_have_no_network_and_run_nothing() -> None:

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 WORKER = "flexiscan_probes.sslyze_worker"
+CRAFT = "flexiscan.net.raw.craft"
+"""The two modules that run in processes of their own."""
 FOREIGN = {"sslyze", "nassl", "scapy", "tlslite"}
 """AGPL, GPL and LGPL: none of them may be in the scanner's own process."""
 
@@ -17,7 +19,7 @@ import importlib, pkgutil, sys
 import flexiscan.api, flexiscan.cli.main, flexiscan_probes, flexiscan_reports, flexiscan
 for package in (flexiscan, flexiscan_probes, flexiscan_reports):
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-        if module.name != {WORKER!r}:
+        if module.name not in ({WORKER!r}, {CRAFT!r}):
             importlib.import_module(module.name)
 from flexiscan.engine.registry import format_names, load_explainer, load_probes, load_renderer
 load_probes(), load_explainer(), [load_renderer(name) for name in format_names()]
@@ -50,6 +52,11 @@ def test_nothing_of_another_licence_is_loaded_with_everything_of_ours():
 
 def test_the_worker_is_where_the_second_engine_is():
     assert modules_after(f"import sys, {WORKER}; print(*sys.modules)") & FOREIGN == {"sslyze", "nassl"}
+
+
+def test_the_raw_helper_is_where_scapy_is():
+    script = f"import sys, {CRAFT}, flexiscan.net.raw.helper; print(*sys.modules)"
+    assert modules_after(script) & FOREIGN == {"scapy"}
 
 
 def test_version_loads_nothing_heavy():
