@@ -204,7 +204,9 @@ class Evaluator:
             return ""
         if self._does_not_get_out(subject) and judgement.outcome != "cannot-tell":
             return "vantage-blind"
-        controlled = [seen for seen in judgement.because if self._has_controls(seen)]
+        beside = {need.role for need in rule.needs if need.beside}
+        judging = [seen for seen in judgement.because if seen.task.role not in beside]
+        controlled = [seen for seen in judging if self._has_controls(seen)]
         if judgement.outcome == "holds" and not controlled:
             return "nothing-answers"
         return self._lost_control(controlled)

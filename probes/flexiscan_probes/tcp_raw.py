@@ -14,6 +14,8 @@ from flexiscan.model.plan import Task
 from flexiscan.sdk import Context, Draft, PlanView, ProbeSpec
 from flexiscan_probes.tcp_rows import tcp_questions
 
+LAST_ROUND: Final = 3
+"""After everything that judges: routers send so many ICMP errors and no more, and these SYNs use some of them up."""
 MOST_SYNS: Final = 5
 """flexiscan.net.raw.ask.TRIES; one more permit is for the reset that ends what was accepted."""
 SILENCE_S: Final = 5.0
@@ -21,8 +23,8 @@ _DEADLINE_S: Final = 60.0
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
-    """Round 1 of a run with raw sockets: the ports that `tcp.connect` asks, without its canaries."""
-    if view.round != 1 or not view.options.get("raw"):
+    """The last round of a run with raw sockets: the ports that `tcp.connect` asks, without its canaries."""
+    if view.round != LAST_ROUND or not view.options.get("raw"):
         return []
     return [
         Draft(

@@ -86,6 +86,8 @@ class PortWorld:
     facts: Mapping[Slot, Fact | Failure | None] = field(default_factory=dict)
     tcp_canary: Mapping[str, TcpExchange] = field(default_factory=dict)
     udp_canary: Mapping[str, UdpExchange] = field(default_factory=dict)
+    half_open: Mapping[tuple[str, int], Fact | Failure | None] = field(default_factory=dict)
+    half_open_span_s: tuple[float, float] = (40.0, 45.0)
     sweep: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
     tcp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
     udp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
@@ -142,6 +144,9 @@ class PortWorld:
             usual = TLS if port == self.target.https_port else spoke("http") if port == 80 else DROPPED_TCP
             fact = self.facts.get(("tcp", address, port), usual)
             self._add("tcp", address, "tcp", port, fact, (10.0, 20.0), question)
+        for (place, port), outcome in self.half_open.items():
+            if place == address and outcome is not None:
+                self._add("tcp-raw", address, "tcp", port, outcome, self.half_open_span_s)
         self._build_udp(address)
         for number, (role, owner, transport, port, outcome) in enumerate(self.more):
             if owner == address:

@@ -82,6 +82,11 @@ class HalfOpen:
             del self._by_key[waiting.key]
             waiting.holder.close()
 
+    def close(self) -> None:
+        """Forget all."""
+        for number in list(self._by_id):
+            self.forget(number)
+
     def take_segment(self, packet: bytes, head: Head, at_ns: int) -> tuple[int, SynAnswer] | None:
         """The answer in an incoming TCP packet; None when it answers no SYN of ours."""
         ports = read_ports(packet, head)

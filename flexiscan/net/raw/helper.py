@@ -12,9 +12,9 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from flexiscan.model.raw_message import (
     MAX_DETAIL_CHARACTERS,
@@ -42,7 +42,7 @@ from flexiscan.net.obstacle import obstacle_of
 from flexiscan.net.raw.half_open import HalfOpen, TooMany
 from flexiscan.net.raw.packet_wall import PacketWall
 from flexiscan.net.raw.privilege import leave_root, narrow
-from flexiscan.net.raw.sniffer import Sniffer
+from flexiscan.net.raw.sniffer import Sniffed, Sniffer
 from flexiscan.net.raw.watch import Watch
 from flexiscan.net.wall import ScopeWall
 
@@ -53,6 +53,19 @@ _READ_BYTES: Final = 65536
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
 
+class PacketSource(Protocol):
+    """What passes on the wire: flexiscan.net.raw.sniffer.Sniffer."""
+
+    def fileno(self) -> int:
+        """For select."""
+
+    def drain(self) -> Iterable[Sniffed]:
+        """What has arrived."""
+
+    def lost(self) -> int:
+        """Packets that were lost so far."""
+
+
 @dataclass(slots=True)
 class Helper:
     """Carries out orders. `tell` writes a report."""
@@ -60,7 +73,7 @@ class Helper:
     wall: PacketWall
     half_open: HalfOpen
     watch: Watch
-    sniffer: Sniffer
+    sniffer: PacketSource
     tell: Callable[[Report], None]
     uid: int
     capabilities: tuple[int, ...]
@@ -112,6 +125,7 @@ class Helper:
             case Finish():
                 self._take_packets()
                 self.has_finished = True
+                self.half_open.close()
                 self.tell(Finished(capture=self.watch.close(self.sniffer.lost())))
 
     def _begin(self, order: Begin) -> None:
@@ -206,12 +220,12 @@ def main() -> int:
     try:
         helper = _prepare()
     except OSError as error:
-        print(f"no raw sockets: {error}", file=sys.stderr)
+        sys.stderr.write(f"no raw sockets: {error}\n")
         return NO_RIGHT
     try:
         helper.run()
     except NotUnderstood as error:
-        print(f"not understood: {error}", file=sys.stderr)
+        sys.stderr.write(f"not understood: {error}\n")
         return NOT_UNDERSTOOD
     return 0
 

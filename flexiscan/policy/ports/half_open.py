@@ -1,7 +1,8 @@
 """Half-open SYNs beside a connect to the same port: the same story, or two?
 
-They never make a verdict. They join the evidence where they agree; where they do not, one of the two ways of asking
-was deceived, and the question stays open. An answer in a protocol of its own is beyond that doubt: it was there.
+They never make a verdict. They join the evidence where they agree. Where somebody answered them otherwise than the
+connect, one of the two ways of asking was deceived, and the question stays open. Their silence takes nothing back:
+what answered a connect was there, and so was a service that spoke its protocol. The difference is shown all the same.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ def beside_half_open(reading: PortReading, connect: TcpExchange, half_open: Sequ
     if _story_of_connect(connect) == _story_of(probe):
         return replace(reading, because=because)
     params = {"connect": connect.connect, "half_open": probe.state}
-    if connect.reply == "data":
+    has_spoken = reading.is_open and reading.confidence == "confirmed"
+    if has_spoken or probe.state == "silence":
         return replace(reading, because=because, params={**reading.params, **params})
-    rests = "silence" in (connect.connect, probe.state)
-    return PortReading("half-open-disagrees", because, params=params, rests_on_absence=rests)
+    return PortReading("half-open-disagrees", because, params=params, rests_on_absence=connect.connect == "silence")
 
 
 def _story_of_connect(connect: TcpExchange) -> str:
