@@ -102,8 +102,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
             "this version asks resolvers and does not yet iterate from the root itself",
             "leave out --root-hints and --trust-anchor; use --resolver for a private DNS tree",
         )
-    if options["only_ipv4"] and options["only_ipv6"]:
-        raise UsageError("-4 and -6 together leave nothing", "leave both out to look at both families")
+    families = _families(options)
     scope, sha256 = _scope(_read_hosts(hosts), options)
     resolvers = tuple(parse_resolver(text) for text in options["resolvers"]) or system_resolvers()
     ca_pem, ca_name = _ca_bundle(options["ca_bundle"])
@@ -117,7 +116,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         record_folder=options["record"] or _default_record_folder(scope),
         resolvers=resolvers,
         depth=options["depth"],
-        families=_families(options),
+        families=families,
         only=comma_list(options["only"]),
         skip=comma_list(options["skip"]),
         ca_bundle_pem=ca_pem,
@@ -134,6 +133,8 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
 
 
 def _families(options: dict[str, Any]) -> tuple[Any, ...]:
+    if options["only_ipv4"] and options["only_ipv6"]:
+        raise UsageError("-4 and -6 together leave nothing", "leave both out to look at both families")
     if options["only_ipv4"] or options["only_ipv6"]:
         return ("ipv4",) if options["only_ipv4"] else ("ipv6",)
     return ("ipv4", "ipv6")
