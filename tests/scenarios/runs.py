@@ -30,6 +30,15 @@ WHOLE_RANGE = frozenset(
     }
 )
 """Scanned at standard depth, every media port twice and more: minutes. The others are scanned quickly."""
+AT_FULL_PACE = frozenset(
+    {
+        "one_rtp_hole_over_ipv6_only",
+        "three_rtp_holes_over_ipv4_only",
+        "twenty_rtp_holes_over_ipv6_only",
+    }
+)
+"""The same at the highest pace that there is."""
+FULL_PACE_PPS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class ScenarioRun:
 def run_scenario(scenario: Scenario, folder: Path, options: Sequence[str] | None = None) -> ScenarioRun:
     """Start the lab, scan it, take everything down. Raises Unavailable where the lab cannot run."""
     if options is None:
-        options = ("--seed", SEED, "--depth", "standard" if scenario.name in WHOLE_RANGE else "quick")
+        options = options_for(scenario.name)
     record = folder / "record"
     with Lab.start(scenario) as lab:
         argv = [sys.executable, "-m", "flexiscan", "scan", lab.host, *lab.scan_arguments(), *options]
@@ -86,6 +95,13 @@ def run_scenario(scenario: Scenario, folder: Path, options: Sequence[str] | None
         resolver=resolver,
         wall_s=wall_s,
     )
+
+
+def options_for(name: str) -> tuple[str, ...]:
+    """How deep, and how fast, a scenario is scanned."""
+    if name in AT_FULL_PACE:
+        return ("--seed", SEED, "--depth", "standard", "--udp-pps", str(FULL_PACE_PPS))
+    return ("--seed", SEED, "--depth", "standard" if name in WHOLE_RANGE else "quick")
 
 
 class ScenarioRuns:
