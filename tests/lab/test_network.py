@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +158,31 @@ def test_a_firewall_counts_allowed_packets_when_told_so() -> None:
     with Lab.start(replace(HARDENED, firewall6=Firewall(block=Block(3, counts="all")))) as lab:
         (seen,) = visit(lab, get(ADDRESSES[1], "/", timeout_s=0.5))
     assert seen["error"] == "TimeoutError"
+
+
+def test_a_slow_wire_adds_to_every_round_trip_and_to_no_hop_limit() -> None:
+    with Lab.start(replace(ALL["no_firewall"], round_trip_ms=120)) as lab:
+        visit(lab, *(get(address, "/", port=80) for address in ADDRESSES))  # neighbours know each other after that
+        began_s = time.monotonic()
+        seen = visit(lab, *(ask(address, [5060], timeout_s=1.0) for address in ADDRESSES))
+        took_s = time.monotonic() - began_s
+    assert [[answer["ttl"] for answer in udp["answers"]] for udp in seen] == [[62], [62]]
+    assert took_s > 0.24
+
+
+def test_a_forwarded_port_answers_in_the_targets_name() -> None:
+    with Lab.start(ALL["rtp_range_forwarded_to_another_machine"]) as lab:
+        seen = visit(lab, *(ask(address, [40000, 39999], timeout_s=0.5) for address in ADDRESSES))
+    assert [[(a["port"], a["offender"], a["ttl"]) for a in udp["answers"]] for udp in seen] == [
+        [(40000, address, 62)] for address in ADDRESSES
+    ]
+
+
+def test_a_firewall_that_knows_one_source_port_of_each_source() -> None:
+    with Lab.start(ALL["firewall_blocks_all_source_ports_but_the_first"]) as lab:
+        pages = visit(lab, *(get(address, "/", timeout_s=1.0) for address in ADDRESSES for _ in range(2)))
+    assert [page["data"][:12] for page in pages[::2]] == ["HTTP/1.1 302"] * 2
+    assert [page["error"] for page in pages[1::2]] == ["TimeoutError"] * 2
 
 
 @pytest.mark.parametrize(("name", "lost"), [("scanner_without_ipv6", 1), ("scanner_without_ipv4", 0)])
