@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from flexiscan.errors import FlexiScanError, ScopeRefused, UsageError
-from flexiscan.host_name import normalise_host
-from flexiscan.model.target import App, Attestation, Authorisation, DeclaredPort, Rates, Scope, Target
+from flexiscan.host_name import is_address, normalise_host
+from flexiscan.model.target import AgreedCall, App, Attestation, Authorisation, DeclaredPort, Rates, Scope, Target
 from flexiscan.net.time_window import read_time_window
 
 KEY_LINE = re.compile(r"""\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*[.=]""")
@@ -43,9 +52,29 @@ def _window(text: str) -> str:
     return text
 
 
+def _moment(value: Any) -> dt.datetime:
+    """A date is meant to its end, in the time zone of this machine, like `valid_until`."""
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise ValueError("write the time zone too, for example 2026-01-31T18:00:00+01:00")
+        return value
+    if isinstance(value, dt.date):
+        return dt.datetime.combine(value + dt.timedelta(days=1), dt.time()).astimezone()
+    raise ValueError("a date or a date with time, without quotes")
+
+
+def _without_repeats(values: list[Any]) -> list[Any]:
+    if len(set(values)) != len(values):
+        raise ValueError("something stands there twice")
+    return values
+
+
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+MediaPort = Annotated[int, Field(ge=1024, le=65535)]
+MAX_CALL_PORTS = 16
+"""A call of two parties has four; a conference some more."""
 
 
 class _Part(BaseModel):
@@ -60,6 +89,13 @@ class _Authorisation(_Part):
     valid_until: dt.date | None = None
 
 
+class _TestCall(_Part):
+    addresses: Annotated[list[Address], Field(min_length=1), AfterValidator(_without_repeats)]
+    ports: Annotated[list[MediaPort], Field(min_length=1, max_length=MAX_CALL_PORTS), AfterValidator(_without_repeats)]
+    agreed_by: Annotated[str, Field(min_length=1)]
+    until: Annotated[dt.datetime, BeforeValidator(_moment)]
+
+
 class _Target(_Part):
     host: Annotated[str, AfterValidator(_host)]
     addresses: list[Address] = []
@@ -70,6 +106,18 @@ class _Target(_Part):
     http_port: Port = 80
     https_port: Port = 443
     window: Annotated[str, AfterValidator(_window)] | None = None
+    test_call: _TestCall | None = None
+
+    @field_validator("test_call")
+    @classmethod
+    def _is_at_named_addresses(cls, call: _TestCall | None, info: ValidationInfo) -> _TestCall | None:
+        """What may be disturbed is never a question of what DNS happens to say."""
+        host = str(info.data.get("host", ""))
+        named = {*info.data.get("addresses", ()), *info.data.get("origins", ()), *([host] if is_address(host) else [])}
+        foreign = [address for address in (call.addresses if call else ()) if address not in named]
+        if foreign:
+            raise ValueError(f"{', '.join(foreign)} stands neither in addresses nor in origins of the target")
+        return call
 
 
 class _Exclude(_Part):
@@ -141,7 +189,7 @@ def read_scope_file(path: Path, *, today: dt.date, assume_public: tuple[str, ...
 def _scope(file: _ScopeFile, assume_public: tuple[str, ...]) -> Scope:
     return Scope(
         authorisation=Authorisation(**file.authorisation.model_dump()),
-        targets=tuple(Target(**target.model_dump()) for target in file.target),
+        targets=tuple(_target(target) for target in file.target),
         exclude_networks=tuple(file.exclude.networks),
         exclude_ports=tuple(file.exclude.ports),
         rates=file.rates,
@@ -150,6 +198,12 @@ def _scope(file: _ScopeFile, assume_public: tuple[str, ...]) -> Scope:
         ),
         assume_public=assume_public,
     )
+
+
+def _target(part: _Target) -> Target:
+    call = part.test_call
+    agreed = None if call is None else AgreedCall(**call.model_dump())
+    return Target(**part.model_dump(exclude={"test_call"}), test_call=agreed)
 
 
 def _flat_attestations(table: Any) -> Any:
@@ -187,10 +241,13 @@ def line_of(text: str, location: tuple[int | str, ...]) -> int | None:
         header = TABLE_LINE.match(line)
         if header:
             name = header.group(1).replace('"', "")
-            table = _path([name])
             if line.lstrip().startswith("[["):
                 counts[name] = counts.get(name, -1) + 1
-                table.append(str(counts[name]))
+                table = [*_path([name]), str(counts[name])]
+            else:
+                first, *inner = _path([name])
+                # [target.test_call] belongs to the [[target]] above it.
+                table = [first, *([str(counts[first])] if first in counts else []), *inner]
             if wanted[: len(table)] == table or table[: len(wanted)] == wanted:
                 best = number
             continue

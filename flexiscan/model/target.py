@@ -12,6 +12,18 @@ from flexiscan.model.base import Frozen
 App = Literal["presentity", "mobile", "api", "tidweb", "tid"]
 DeclaredPort = Literal["telephony-manager", "active-state"]
 Depth = Literal["quick", "standard", "full"]
+IntrusiveTest = Literal["rtp-bleed"]
+"""Tests that may disturb what they test: only on request, and only where the scope file agrees to them."""
+
+
+class AgreedCall(Frozen):
+    """A call that is made for a test and may be disturbed, until a moment, at these media ports and no others."""
+
+    addresses: tuple[str, ...]
+    ports: tuple[int, ...]
+    agreed_by: str
+    until: dt.datetime
+    """With its time zone; from then on nothing is sent."""
 
 
 class Target(Frozen):
@@ -30,6 +42,8 @@ class Target(Frozen):
     https_port: int = Field(default=443, ge=1, le=65535)
     window: str | None = None
     """When scanning is allowed: "HH:MM-HH:MM Area/City"; None is always."""
+    test_call: AgreedCall | None = None
+    """For the test that is asked for with `--intrusive rtp-bleed`."""
 
 
 class Authorisation(Frozen):

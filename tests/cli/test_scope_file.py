@@ -30,6 +30,7 @@ ports = ["telephony-manager"]
 mitai_ports = [12345]
 https_port = 8443
 window = "22:00-05:00 Europe/Stockholm"
+test_call = { addresses = ["192.0.2.10"], ports = [40100, 40102], agreed_by = "B. Berg", until = 2026-11-02 }
 
 [[target]]
 host = "åäö.example.test"
@@ -73,7 +74,25 @@ def test_everything_it_may_say(tmp_path: Path) -> None:
     assert (scope.rates.udp_pps, scope.rates.http_rps) == (50, 20)
     assert [a.rule for a in scope.attestations] == ["host.backup", "host.antivirus"]
     assert scope.authorisation.reference == "T-17"
+    call = first.test_call
+    assert call is not None
+    assert (call.addresses, call.ports, call.agreed_by) == (("192.0.2.10",), (40100, 40102), "B. Berg")
+    assert call.until == dt.datetime(2026, 11, 3).astimezone()
+    assert second.test_call is None
     assert scope.assume_public == ("10.0.0.0/8",)
+
+
+def test_a_test_call_may_be_a_table_of_its_own(tmp_path: Path) -> None:
+    inline = next(line for line in GOOD.splitlines() if line.startswith("test_call"))
+    rows = ["[target.test_call]", 'addresses = ["198.51.100.7"]', "ports = [40100]", 'agreed_by = "B. Berg"']
+    text = GOOD.replace(inline, "\n".join([*rows, "until = 2026-11-02T18:00:00+01:00"]))
+    (first, _) = read(text, tmp_path).scope.targets
+    assert first.test_call is not None
+    assert first.test_call.until == dt.datetime(2026, 11, 2, 17, tzinfo=dt.UTC)
+    wrong = text.replace("ports = [40100]", "ports = [1]")
+    line = wrong[: wrong.index("ports = [1]")].count("\n") + 1
+    with pytest.raises(UsageError, match=f"line {line}: .*1024"):
+        read(wrong, tmp_path)
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
@@ -108,6 +127,15 @@ def test_the_last_day_counts_and_the_next_does_not(tmp_path: Path) -> None:
         ('ports = ["telephony-manager"]', 'ports = ["telephone"]', "telephony-manager"),
         ('host = "Flexi.Example.TEST."', 'host = "https://flexi.example.test"', "not a host name"),
         ("valid_until = 2026-11-02", 'valid_until = "2026-11-02"', "date"),
+        ("ports = [40100, 40102]", "ports = [80]", "greater than or equal to 1024"),
+        ("ports = [40100, 40102]", "ports = [40100, 40100]", "stands there twice"),
+        ("ports = [40100, 40102]", "ports = []", "at least 1"),
+        ("ports = [40100, 40102]", f"ports = {list(range(40000, 40017))}", "at most 16"),
+        ("until = 2026-11-02 }", "until = 2026-11-02T18:00:00 }", "time zone"),
+        ("until = 2026-11-02 }", 'until = "2026-11-02" }', "without quotes"),
+        ('agreed_by = "B. Berg"', 'agreed_by = ""', "at least 1 character"),
+        ('agreed_by = "B. Berg"', 'agreed = "B. Berg"', "unknown key"),
+        ('{ addresses = ["192.0.2.10"]', '{ addresses = ["192.0.2.11"]', "neither in addresses nor in origins"),
         ('authorised_by = "A. Svensson, CIO"', 'authorised_by = ""', "at least 1 character"),
     ],
 )
