@@ -11,7 +11,7 @@ from flexiscan.model.endpoint import FAMILIES, Family, TargetAddress
 from flexiscan.model.finding import Severity
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
-from flexiscan.model.target import Depth, Scope
+from flexiscan.model.target import Depth, IntrusiveTest, Scope
 from flexiscan.model.witness_message import CONTROL_PORT
 
 SecondOpinion = Literal["none", "standard", "full"]
@@ -44,6 +44,8 @@ class ScanRequest:
     raw: bool = False
     """Half-open probes, ICMP headers and a capture beside everything else; needs CAP_NET_RAW. The verdicts are the
     same."""
+    intrusive: tuple[IntrusiveTest, ...] = ()
+    """Tests that may disturb; each needs what the scope file agrees to."""
     vantage: Mapping[str, Any] | None = None
     """What the doctor found about this place: see flexiscan.policy.vantage."""
 

@@ -61,6 +61,7 @@ class Run:
             seed=secrets.randbits(32) if request.seed is None else request.seed,
             pace=request.scope.rates.model_dump(),
             raw=request.raw,
+            intrusive=request.intrusive,
         )
         authorisation = request.scope.authorisation.model_dump()
         trust = {"ca_bundle_pem": request.ca_bundle_pem, "ca_bundle_name": request.ca_bundle_name}
@@ -119,6 +120,8 @@ class Run:
             "excluded_ports": self.request.scope.exclude_ports,
             "run_id": self.start.run.id,
             "raw": self.request.raw,
+            "intrusive": self.request.intrusive,
+            "run_clock": (self.start.run.started, self.began_s),
             "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 
@@ -167,6 +170,25 @@ def _resolver_openings(server: str) -> tuple[Opening, Opening]:
     return open_dns_server(address.strip("[]"), port=int(port))
 
 
+def _check_test_calls(request: ScanRequest, clock: Clock) -> None:
+    """Raises UsageError where no call is agreed to, ScopeRefused where the time for it is over."""
+    if "rtp-bleed" not in request.intrusive:
+        return
+    calls = [(target.host, target.test_call) for target in request.scope.targets if target.test_call is not None]
+    if not calls:
+        raise UsageError(
+            "--intrusive rtp-bleed needs a test call that somebody agreed to; nothing was sent",
+            "declare it as test_call under [[target]] of the scope file: docs/rtp-bleed.md",
+        )
+    for host, call in calls:
+        if call.until <= clock.now():
+            until = call.until.isoformat(timespec="minutes")
+            raise ScopeRefused(
+                f"{host}: the test call was agreed to until {until}; nothing was sent",
+                "agree on a new one, or leave out --intrusive",
+            )
+
+
 def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
     if request.raw:
         check_right()
@@ -174,6 +196,7 @@ def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
     unmatched = Selection(request.only, request.skip).unmatched(known)
     if unmatched:
         raise UsageError(f"no rule matches {', '.join(unmatched)}", "see: flexiscan rules")
+    _check_test_calls(request, clock)
     for attestation in request.scope.attestations:
         if attestation.rule not in known:
             raise UsageError(f"the scope file attests {attestation.rule!r}, which is no rule", "see: flexiscan rules")

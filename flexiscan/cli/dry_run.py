@@ -16,6 +16,7 @@ def describe(estimate: Estimate, request: ScanRequest) -> str:
     lines = ["dry run: nothing was sent, not even a DNS question"]
     for host in estimate.hosts:
         lines.extend(_host(host))
+        lines.extend(_test_call(host, request))
     lines.append("")
     lines.append(
         f"caps: {rates.udp_pps} datagrams/s an address, {rates.http_rps} HTTP requests/s and "
@@ -47,6 +48,17 @@ def _host(host: HostEstimate) -> Iterable[str]:
         f"  about {host.packets} first packets, {host.requests} HTTP requests, {host.handshakes} TLS handshakes "
         f"and more that depend on answers; at least {host.floor_s:.1f} s"
     )
+
+
+def _test_call(host: HostEstimate, request: ScanRequest) -> Iterable[str]:
+    """What is done to the agreed call, in so many words."""
+    tasks = [task for plan in host.plans for task in plan.tasks if task.role == "rtp-bleed"]
+    for target in request.scope.targets:
+        if target.host == host.host and target.test_call is not None and tasks:
+            agreed = target.test_call
+            places = ", ".join(f"{task.address} udp {task.port}" for task in tasks)
+            yield f"  intrusive rtp-bleed: up to {tasks[0].datagrams} voice packets to each of {places}"
+            yield f"    agreed by {agreed.agreed_by}, until {agreed.until.isoformat(timespec='minutes')}"
 
 
 def _ranges(ports: list[int]) -> str:

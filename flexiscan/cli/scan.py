@@ -71,6 +71,13 @@ Examples:
 @click.option("--witness-control-port", type=click.IntRange(1, 65535), help="Let through for the test (default 51515).")
 @click.option("--vantage", type=click.Path(path_type=Path), metavar="FILE", help="What flexiscan doctor --json found.")
 @click.option("--raw", is_flag=True, help="More evidence by raw sockets: headers of answers, a capture (CAP_NET_RAW).")
+@click.option(
+    "--intrusive",
+    multiple=True,
+    metavar="NAME",
+    type=click.Choice(("rtp-bleed",)),
+    help="Also make this test, which may disturb: rtp-bleed (needs test_call in the scope file).",
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of random order (default: a fresh one).")
 @output_options
 def scan(hosts: tuple[str, ...], **options: Any) -> int:
@@ -125,6 +132,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         fail_on=options["fail_on"],
         strict=options["strict"],
         seed=options["seed"],
+        intrusive=tuple(dict.fromkeys(options["intrusive"])),
         witness_code=code,
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
         raw=options["raw"],

@@ -180,6 +180,34 @@ class RtpSweep(Frozen):
     """The same after them."""
 
 
+class VoiceStream(Frozen):
+    """RTP packets of one source and payload type: counts and header facts, never content."""
+
+    ssrc: int
+    payload_type: int
+    packets: int
+    rising: int
+    """Steps from one packet to the next with a sequence number a little higher."""
+    median_gap_ms: float | None = None
+    """Between two packets; None with fewer than two."""
+
+
+class BleedTrial(Frozen):
+    """A few voice packets to a media port of an agreed test call, and what came back from that port."""
+
+    kind: Literal["rtp-bleed"] = "rtp-bleed"
+    sent: int
+    ssrc: int
+    """Source of the packets that were sent."""
+    waited_s: float
+    streams: tuple[VoiceStream, ...] = ()
+    rtcp_packets: int = 0
+    other_packets: int = 0
+    """Datagrams from the port that are neither RTP nor RTCP, our own ones coming back among them."""
+    icmp: IcmpError | None = None
+    stopped: Literal["", "enough-heard"] = ""
+
+
 HttpOutcome = Literal[
     "response",  # a status line and headers arrived
     "connect-reset",
@@ -242,6 +270,7 @@ Fact = Annotated[
     TcpExchange
     | UdpExchange
     | RtpSweep
+    | BleedTrial
     | TcpPath
     | UdpPath
     | HttpExchange

@@ -10,7 +10,7 @@ from flexiscan.model.endpoint import AddressState, Family
 from flexiscan.model.facts_raw import PacketCapture
 from flexiscan.model.finding import Finding
 from flexiscan.model.observation import Observation
-from flexiscan.model.target import Depth
+from flexiscan.model.target import Depth, IntrusiveTest
 
 SCHEMA_VERSION = 1
 
@@ -44,6 +44,8 @@ class RunFacts(Frozen):
     """Whether raw sockets were used beside the ordinary ones."""
     packets: PacketCapture | None = None
     """The capture beside the record of a run with raw sockets."""
+    intrusive: tuple[IntrusiveTest, ...] = ()
+    """Tests on request that may disturb what they test."""
 
 
 class AuthorisationShown(Frozen):

@@ -91,6 +91,8 @@ class PortWorld:
     sweep: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
     tcp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
     udp_path: Mapping[str, Fact | Failure | None] = field(default_factory=dict)
+    bleed: Mapping[tuple[str, int], Fact | Failure | None] = field(default_factory=dict)
+    """Trials on an agreed test call, by address and port."""
     control: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """Outcomes of the control before everything, in the middle of the UDP lane, and after everything."""
     control_port: int = 443
@@ -171,6 +173,9 @@ class PortWorld:
             fact = self.facts.get((role, address, port), usual)
             self._add(role, address, "udp", port, fact, (100.0 + 10 * number, 109.0 + 10 * number), question)
         self._add("rtp-sweep", address, "udp", None, self.sweep.get(address, silent_sweep()), (250.0, 260.0))
+        for (tried_at, port), fact in self.bleed.items():
+            if tried_at == address:
+                self._add("rtp-bleed", address, "udp", port, fact, (281.0, 284.0))
 
     def findings(self) -> tuple[Finding, ...]:
         for address in self.addresses + self.origins:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flexiscan.model.facts import IcmpTally, MediaSeen
+from flexiscan.model.facts import BleedTrial, IcmpTally, MediaSeen, VoiceStream
 from flexiscan.model.failure import Failure
 from flexiscan.policy.ports.coverage import exposed_bound
 from flexiscan.policy.ports.media_range import RANGE_RESULTS
@@ -45,6 +45,24 @@ def test_media_is_critical(address: str):
     assert shown(finding) == ("fail", "media-received", "confirmed")
     assert finding.severity == "critical"
     assert finding.params["media"] == [{"port": 40002, "packets": 3, "payload_type": 8, "ssrc": 1}]
+
+
+@BOTH
+def test_reports_of_a_call_are_told_from_its_voice(address: str):
+    report = MediaSeen(port=40003, packets=1, payload_type=200, ssrc=1)
+    voice = MediaSeen(port=40002, packets=1, payload_type=8, ssrc=2)
+    assert judge(address, silent_sweep(media=(report,), stopped="media-seen"))[:2] == ("fail", "reports-received")
+    assert judge(address, silent_sweep(media=(report, voice), stopped="media-seen"))[:2] == ("fail", "media-received")
+
+
+@BOTH
+def test_voice_of_an_agreed_call_is_critical(address: str):
+    stream = VoiceStream(ssrc=1, payload_type=8, packets=25, rising=24, median_gap_ms=20.0)
+    trial = BleedTrial(sent=1, ssrc=2, waited_s=0.5, streams=(stream,))
+    finding = PortWorld(bleed={(address, 40100): trial}).finding(RULE, address, "udp")
+    SEEN.add(finding.result)
+    assert shown(finding) == ("fail", "media-redirectable", "confirmed")
+    assert finding.severity == "critical"
 
 
 @BOTH

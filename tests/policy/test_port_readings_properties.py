@@ -108,7 +108,7 @@ def test_a_range_passes_only_when_every_port_asked_was_rejected_by_somebody_else
     reading = read_sweep(seen(fact), fact)
     outcome = RANGE_RESULTS[reading.result]
     if fact.media:
-        assert reading.result == "media-received"
+        assert reading.result in ("media-received", "reports-received")
     if outcome == "holds":
         assert fact.silent == 0
         assert not fact.data_ports

@@ -7,6 +7,7 @@ import itertools
 import random
 import ssl
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from flexiscan.model.endpoint import family_of
@@ -80,7 +81,7 @@ class TwinDatagramPort:
             return None
         at_s, _, event = heapq.heappop(self._coming)
         self._clock.now_s = max(self._clock.now_s, at_s)
-        return event
+        return replace(event, at_s=self._clock.now_s)
 
     def close(self) -> None:
         self.closed = True

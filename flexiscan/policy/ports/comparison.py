@@ -19,6 +19,8 @@ _LOOKS: Final[Mapping[str, Look]] = {
     "open": "open",
     "open-confirmed": "open",
     "media-received": "open",
+    "media-redirectable": "open",
+    "reports-received": "open",
     "perimeter-passes": "open",
     "open-or-filtered": "suspect",
     "closed-unfiltered": "closed",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
-from flexiscan.model.facts import IcmpTally, RtpSweep, SweepPort, TcpPath
+from flexiscan.model.facts import IcmpTally, MediaSeen, RtpSweep, SweepPort, TcpPath
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.path_reading import reply_distance, server_reply_distance
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
@@ -18,7 +18,9 @@ from flexiscan.policy.ports.reading import PortReading, icmp_params, is_rejectio
 from flexiscan.policy.rule import Outcome, Seen
 
 RANGE_RESULTS: Final[Mapping[str, Outcome]] = {
+    "media-redirectable": "violated",
     "media-received": "violated",
+    "reports-received": "violated",
     "open": "violated",
     "perimeter-passes": "violated",
     "open-or-filtered": "violated",
@@ -35,6 +37,7 @@ FEW_SILENT: Final = 0.1
 """Share of the sample up to which silent ports among rejected ones count as holes, not as an ICMP limit."""
 TRIES_FOR_A_HOLE: Final = 3
 _SHOWN_PORTS: Final = 20
+_FIRST_RTCP_TYPE: Final = 192
 _BUSY_DATAGRAMS: Final = 50
 _BUSY_SECONDS: Final = 2
 _LIMITED_SHARE: Final = 0.5
@@ -48,7 +51,9 @@ def read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen] = ()) -> PortRe
     params = _coverage(fact)
     address = str(seen.task.address)
     if fact.media:
-        return _found("media-received", seen, params | {"media": [m.model_dump() for m in fact.media]})
+        voice = [media for media in fact.media if not is_report(media)]
+        result = "media-received" if voice else "reports-received"
+        return _found(result, seen, params | {"media": [media.model_dump() for media in fact.media]})
     if fact.data_ports:
         strange = sum(canary.reply == "data" for canary in fact.canaries) > 1
         shown = params | {"ports": list(fact.data_ports[:_SHOWN_PORTS])}
@@ -75,6 +80,11 @@ def read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen] = ()) -> PortRe
         return _read_silent(seen, fact, params)
     because = (seen, *paths) if in_its_name else (seen,)
     return _read_rejected(because, fact, params | ({"edge_device": address} if in_its_name else {}))
+
+
+def is_report(media: MediaSeen) -> bool:
+    """Whether it was RTCP (RFC 5761 section 4): reports about a call and not its voice."""
+    return media.payload_type is not None and media.payload_type >= _FIRST_RTCP_TYPE
 
 
 def _found(result: str, seen: Seen, params: dict[str, Any]) -> PortReading:

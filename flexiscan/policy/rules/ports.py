@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from flexiscan.model.facts import RtpSweep, TcpExchange, UdpExchange
+from flexiscan.policy.ports.bleed import BLEED_ROLE, with_test_call
 from flexiscan.policy.ports.half_open import beside_half_open
 from flexiscan.policy.ports.media_range import RANGE_RESULTS, read_sweep
 from flexiscan.policy.ports.reading import PORT_RESULTS, PortReading, read_tcp, read_udp
@@ -91,9 +92,10 @@ def judge_media_range(case: Case) -> Judgement:
     sweeps = [seen for seen in case.of("rtp-sweep") if isinstance(seen.fact, RtpSweep)]
     if not sweeps or not isinstance(sweeps[0].fact, RtpSweep):
         return Judgement("cannot-tell", "not-looked-at")
-    reading = read_sweep(sweeps[0], sweeps[0].fact, case.of("tcp-path"))
+    paths = case.of("tcp-path")
+    reading = with_test_call(read_sweep(sweeps[0], sweeps[0].fact, paths), case.of(BLEED_ROLE), paths)
     judgement = _as_judgement(reading, RANGE_RESULTS)
-    if reading.result != "media-received":
+    if reading.result not in ("media-received", "media-redirectable"):
         return judgement
     return Judgement(
         judgement.outcome,
@@ -226,7 +228,11 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
     Rule(
         id="ports.rtp-unreachable",
         results=RANGE_RESULTS,
-        needs=(Need("rtp-sweep", at="address"), Need("tcp-path", at="address", optional=True)),
+        needs=(
+            Need("rtp-sweep", at="address"),
+            Need("tcp-path", at="address", optional=True),
+            Need(BLEED_ROLE, at="address", optional=True),
+        ),
         subjects=_ranges,
         judge=judge_media_range,
     ),

@@ -32,6 +32,7 @@ _UNCONFIRMED: Final = frozenset({"filtered", "no-exposure-seen", "open-or-filter
 """Silence, or a refusal on the way: what proof from the server settles."""
 _UNSEEN: Final = _UNCONFIRMED | {"closed-unfiltered", "declared-not-open", "path-error", "canaries-disagree"}
 """What a place that cannot send there would see as well: the one who stops packets there may refuse in any name."""
+_SPOKE: Final = frozenset({"media-received", "media-redirectable", "reports-received", "open-confirmed"})
 _SHOWN_PORTS: Final = 20
 _MOST_UNPROVEN: Final = 0.1
 """Share of a range that may be left without proof."""
@@ -84,7 +85,7 @@ def _with_witness(case: Case, judgement: Judgement) -> Judgement:
 
 def _passes(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Judgement:
     """Something of ours came through. What spoke for itself, or is worse, stays the result."""
-    if judgement.outcome == "violated" and judgement.result in ("media-received", "open-confirmed"):
+    if judgement.outcome == "violated" and judgement.result in _SPOKE:
         return judgement
     params = {**judgement.params, "witness": "arrived"}
     if _is_range(asked.fact):
