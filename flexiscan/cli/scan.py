@@ -100,7 +100,6 @@ def scan(hosts: tuple[str, ...], **options: Any) -> int:
 
 def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     from flexiscan.api import ScanRequest
-    from flexiscan.api.witness import keys_of_code
     from flexiscan.model.witness_message import CONTROL_PORT
     from flexiscan.net.resolv_conf import system_resolvers
 
@@ -113,10 +112,6 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
     scope, sha256 = _scope(_read_hosts(hosts), options)
     resolvers = tuple(parse_resolver(text) for text in options["resolvers"]) or system_resolvers()
     ca_pem, ca_name = _ca_bundle(options["ca_bundle"])
-    if options["code"] == "-" and "-" in hosts:
-        raise UsageError("names and the code cannot both come over standard input", "write --witness @FILE")
-    if code := read_witness_code(options["code"]):
-        keys_of_code(code)
     return ScanRequest(
         scope=scope,
         scope_sha256=sha256,
@@ -133,11 +128,21 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         strict=options["strict"],
         seed=options["seed"],
         intrusive=tuple(dict.fromkeys(options["intrusive"])),
-        witness_code=code,
+        witness_code=_witness_code(hosts, options),
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
         raw=options["raw"],
         vantage=_vantage(options["vantage"]),
     )
+
+
+def _witness_code(hosts: tuple[str, ...], options: dict[str, Any]) -> str | None:
+    from flexiscan.api.witness import keys_of_code
+
+    if options["code"] == "-" and "-" in hosts:
+        raise UsageError("names and the code cannot both come over standard input", "write --witness @FILE")
+    if code := read_witness_code(options["code"]):
+        keys_of_code(code)
+    return code
 
 
 def _families(options: dict[str, Any]) -> tuple[Any, ...]:
