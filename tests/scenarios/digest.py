@@ -61,6 +61,10 @@ def _rtp(fact: Mapping[str, Any]) -> str:
     return f"asked {fact['ports_asked']}{icmp} data {fact['data_ports']} media {len(fact['media'])}"
 
 
+def _bleed(fact: Mapping[str, Any]) -> str:
+    return f"streams {len(fact['streams'])} rtcp {fact['rtcp_packets'] > 0} other {fact['other_packets'] > 0}"
+
+
 def _tcp_path(fact: Mapping[str, Any]) -> str:
     hops = ", ".join(f"{hop['hop_limit']} {hop['answer']}{_icmp(hop['icmp'])}" for hop in fact["hops"])
     return f"[{hops}] reply {fact['reply_hop_limit']}"
@@ -105,6 +109,7 @@ DIGESTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "tcp": _tcp,
     "udp": _udp,
     "rtp-sweep": _rtp,
+    "rtp-bleed": _bleed,
     "tcp-path": _tcp_path,
     "udp-path": _udp_path,
     "http": _http,

@@ -18,7 +18,9 @@ from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, ScenarioRuns
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
-DEPENDS_ON_TIMING = frozenset(name for name in ALL if name.startswith(("firewall_blocks_", "proxy_bans_", "lossy_")))
+DEPENDS_ON_TIMING = frozenset(
+    name for name in ALL if name.startswith(("firewall_blocks_", "proxy_bans_", "lossy_", "media_for_"))
+)
 """Where it is a matter of moments which task is the first to be cut off: expectations hold, golden files cannot."""
 
 UDP_PPS = {True: FULL_PACE_PPS, False: 200}
