@@ -27,6 +27,7 @@ UDP_PPS = {True: FULL_PACE_PPS, False: 200}
 """By whether the scenario is scanned at full pace."""
 PROTOCOL_UDP = 17
 PROTOCOL_TCP = 6
+MEDIA_PORTS = range(40000, 50001)
 SYN = 0x02
 ACK = 0x10
 
@@ -102,6 +103,13 @@ def test_pace_is_never_exceeded(scenario: str, runs: ScenarioRuns) -> None:
             while moment - times[first] >= 1.0:
                 first += 1
             assert last - first + 1 <= cap, f"{address}: more than {cap} packets in one second"
+
+
+@every_scenario
+def test_nothing_but_receiver_reports_goes_to_the_media_range(scenario: str, runs: ScenarioRuns) -> None:
+    """Almost any other datagram could redirect the audio of a call (RFC 3550 6.4.2: version 2, no blocks, type 201)."""
+    to_range = [p for p in runs.get(scenario).packets if p.protocol == PROTOCOL_UDP and (p.port or 0) in MEDIA_PORTS]
+    assert {(p.udp_bytes, p.udp_payload[:4]) for p in to_range} <= {(8, bytes.fromhex("80c90001"))}
 
 
 @every_scenario
