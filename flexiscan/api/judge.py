@@ -139,7 +139,9 @@ def _vantage(record: Record) -> Vantage:
                 reach[found.family] = found
     families = {family: _family(reach.get(family)) for family in FAMILIES}
     controls = tuple(tally for host in record.hosts.values() for tally in _controls(host))
-    return Vantage(ipv4=families["ipv4"], ipv6=families["ipv6"], controls=controls)
+    return Vantage(
+        ipv4=families["ipv4"], ipv6=families["ipv6"], controls=controls, source_prefix=record.start.source_prefix
+    )
 
 
 def _family(reach: FamilyReach | None) -> VantageFamily:

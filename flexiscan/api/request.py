@@ -46,6 +46,8 @@ class ScanRequest:
     same."""
     intrusive: tuple[IntrusiveTest, ...] = ()
     """Tests that may disturb; each needs what the scope file agrees to."""
+    source_prefix: str | None = None
+    """IPv6 addresses of the scanner's own to send the media sweep from: see flexiscan.net.own_prefix."""
     vantage: Mapping[str, Any] | None = None
     """What the doctor found about this place: see flexiscan.policy.vantage."""
 

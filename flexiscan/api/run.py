@@ -21,6 +21,7 @@ from flexiscan.model.profile import Profile
 from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
 from flexiscan.model.target import Target
 from flexiscan.net.clock import Clock
+from flexiscan.net.own_prefix import is_own, read_prefix
 from flexiscan.net.pace import Pace
 from flexiscan.net.raw.link import RawLink
 from flexiscan.net.time_window import read_time_window
@@ -74,6 +75,7 @@ class Run:
             only=request.only,
             skip=request.skip,
             families=request.families,
+            source_prefix=request.source_prefix,
             judge_options={
                 **(trust if request.ca_bundle_pem is not None else {}),
                 **({} if request.vantage is None else {"vantage": dict(request.vantage)}),
@@ -122,6 +124,7 @@ class Run:
             "raw": self.request.raw,
             "intrusive": self.request.intrusive,
             "run_clock": (self.start.run.started, self.began_s),
+            "source_prefix": self.request.source_prefix,
             "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 
@@ -192,6 +195,8 @@ def _check_test_calls(request: ScanRequest, clock: Clock) -> None:
 def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
     if request.raw:
         check_right()
+    if request.source_prefix is not None:
+        _check_source_prefix(request.source_prefix, request)
     known = [entry.id for entry in profile.rules]
     unmatched = Selection(request.only, request.skip).unmatched(known)
     if unmatched:
@@ -205,3 +210,20 @@ def _check(request: ScanRequest, profile: Profile, clock: Clock) -> None:
             raise ScopeRefused(
                 f"{target.host}: it is now outside the agreed window {target.window}", "scan inside the window"
             )
+
+
+def _check_source_prefix(text: str, request: ScanRequest) -> None:
+    """Asks the routing table alone. Whether answers come back is for the sweep to find out."""
+    try:
+        prefix = read_prefix(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--source-prefix {text!r}: {error}", "write an IPv6 prefix such as 2001:db8:a:b::/64"
+        ) from error
+    if "ipv6" not in request.families:
+        raise UsageError("--source-prefix is for IPv6, which -4 leaves out", "leave out one of the two")
+    if not is_own(prefix):
+        raise UsageError(
+            f"--source-prefix {prefix}: this machine does not take its addresses for its own",
+            f"have the prefix routed to this machine, then: ip -6 route add local {prefix} dev lo",
+        )

@@ -22,6 +22,11 @@ def describe(estimate: Estimate, request: ScanRequest) -> str:
         f"caps: {rates.udp_pps} datagrams/s an address, {rates.http_rps} HTTP requests/s and "
         f"{rates.tls_concurrency} TLS handshakes at once a name"
     )
+    if request.source_prefix is not None:
+        lines.append(
+            f"sources: where ICMP errors come back over IPv6, each datagram of the media sweep leaves from another "
+            f"address of {request.source_prefix}, if a connect from there is answered"
+        )
     lines.append(f"pacing floor: {estimate.floor_s:.1f} s (shortest duration that the caps and waits allow)")
     return "\n".join(lines)
 

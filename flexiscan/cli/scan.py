@@ -78,6 +78,7 @@ Examples:
     type=click.Choice(("rtp-bleed",)),
     help="Also make this test, which may disturb: rtp-bleed (needs test_call in the scope file).",
 )
+@click.option("--source-prefix", metavar="PREFIX", help="IPv6 prefix of this machine to send the media sweep from.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed of random order (default: a fresh one).")
 @output_options
 def scan(hosts: tuple[str, ...], **options: Any) -> int:
@@ -131,6 +132,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         witness_code=_witness_code(hosts, options),
         witness_control_port=options["witness_control_port"] or CONTROL_PORT,
         raw=options["raw"],
+        source_prefix=options["source_prefix"],
         vantage=_vantage(options["vantage"]),
     )
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from flexiscan.model.base import Frozen
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
+from flexiscan.model.facts_sources import OwnSourcesUse
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
 from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.icmp import IcmpError
@@ -178,6 +179,8 @@ class RtpSweep(Frozen):
     """Batches that end at the speaking router before that one, sent before the near passes."""
     way_after: tuple[PathTrial, ...] = ()
     """The same after them."""
+    own_sources: OwnSourcesUse | None = None
+    """The prefix that datagrams may have left from; None: no prefix was given."""
 
 
 class VoiceStream(Frozen):

@@ -30,6 +30,8 @@ class RunStarted(Frozen):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     families: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4", "ipv6")
+    source_prefix: str | None = None
+    """The IPv6 prefix that the run could send from beside the machine's own address."""
     judge_options: dict[str, Any] = {}
     """What the judgement needs beside the facts, such as a trust store given by the user."""
 

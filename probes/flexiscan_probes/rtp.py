@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, Literal
+from ipaddress import IPv6Network
+from typing import Any, Final, Literal
 
 from flexiscan.model.facts import RtpSweep
 from flexiscan.model.plan import Task
@@ -24,6 +25,7 @@ from flexiscan_probes.near_search import (
     NEAR_TRIALS,
     NearSearch,
 )
+from flexiscan_probes.own_sources import OwnSources
 from flexiscan_probes.path_trial import (
     CONFIRM_IDLE_S,
     CONFIRMATIONS,
@@ -81,6 +83,7 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
             "sample": count,
             "seed": random.Random(f"{view.seed}:rtp:{address}:{row.port}").getrandbits(32),
             "path": None if known is None else known.as_params(),
+            **_own_sources(view, address),
         },
         lane=udp.udp_lane(view, address) or (near_lane(address) if known is not None else ""),
         gate="udp",
@@ -101,6 +104,16 @@ def _near_spare_s(count: int, pps: int) -> float:
     )
 
 
+def _own_sources(view: PlanView, address: str) -> dict[str, Any]:
+    """The prefix that the run may send from, and a port whose answers show that it is routed back."""
+    prefix = view.options.get("source_prefix")
+    if prefix is None or ":" not in address:
+        return {}
+    accepting = view.accepted_tcp_ports(address)
+    controls = [port for port in (view.target.https_port, view.target.http_port) if port in accepting]
+    return {"source_prefix": prefix, "source_control_port": controls[0] if controls else None}
+
+
 async def observe(ctx: Context, task: Task) -> RtpSweep:
     """Edges, canaries, everything once, the silent ports again, and the canaries that answered again."""
     if task.address is None:
@@ -115,17 +128,26 @@ async def observe(ctx: Context, task: Task) -> RtpSweep:
     path = task.params.get("path")
     began_s = ctx.monotonic()
     async with ctx.datagrams(task.address) as link:
-        sweep = RangeSweep(ctx, link, payload)
+        sweep = RangeSweep(ctx, link, payload, _sources(ctx, task, task.address, chance))
         near = None if path is None else NearSearch(ctx, sweep, sample, far, chance, Yardstick(**path))
         run = SweepRun(ctx, sweep, sample, canaries, chance, near)
         refused = await run.carry_out()
     return _as_fact(task, run, refused=refused, waited_s=ctx.monotonic() - began_s)
 
 
+def _sources(ctx: Context, task: Task, address: str, chance: random.Random) -> OwnSources | None:
+    prefix = task.params.get("source_prefix")
+    if prefix is None:
+        return None
+    port = task.params["source_control_port"]
+    return OwnSources(ctx, address, IPv6Network(prefix), port, random.Random(chance.getrandbits(32)))
+
+
 def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> RtpSweep:
     sweep = run.sweep
     asked = sweep.asked & set(run.sample)
-    stopped: Literal["", "media-seen", "send-refused", "decided"] = "decided" if run.decided_after_s is not None else ""
+    decided = run.decided_after_s is not None and not run.is_exact
+    stopped: Literal["", "media-seen", "send-refused", "decided"] = "decided" if decided else ""
     fact = RtpSweep(
         first_port=int(task.params["first_port"]),
         last_port=int(task.params["last_port"]),
@@ -145,6 +167,7 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
         waited_s=waited_s,
         sent_by_second=by_second(sweep.sent_by_second),
         errors_by_second=by_second(sweep.errors_by_second),
+        own_sources=None if sweep.sources is None else sweep.sources.as_fact(),
     )
     return fact if run.near is None or not run.near.trials else _with_near(fact, run.near, asked)
 

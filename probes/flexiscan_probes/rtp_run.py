@@ -23,8 +23,13 @@ from flexiscan_probes.path_trial import REFILL_S
 from flexiscan_probes.rtp_sweep import FEW_SILENT, RangeSweep, reordered
 
 PASSES: Final = 2
+EXACT_PASSES: Final = 3
+"""Where no ICMP limit bites: a port that was silent three times is a hole."""
 EDGES: Final = 4
 EDGE_WAIT_S: Final = 0.5
+ASKED_AGAIN: Final = 64
+"""Ports that have answered, asked again among those that have not, when silence is to mean something: were they
+silent as often, it would mean loss or a limit."""
 
 
 @dataclass(slots=True)
@@ -67,7 +72,14 @@ class SweepRun:
             answered = any(self._is_the_server(port, icmp) for port, icmp in errors)
             if answered or (self.near is not None and self.near.came_through):
                 self.decided_at_s = self.ctx.monotonic()
-        return self.decided_at_s is not None and self.ctx.monotonic() - self.decided_at_s >= EXTENT_S
+        if self.decided_at_s is None or self.is_exact:
+            return False
+        return self.ctx.monotonic() - self.decided_at_s >= EXTENT_S
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no ICMP limit bites, so that every port can be told."""
+        return self.sweep.sources is not None and self.sweep.sources.in_use
 
     @property
     def all_passes(self) -> int:
@@ -93,6 +105,8 @@ class SweepRun:
         await self._sweep_all()
         if answering and not self.is_over():
             self.after = await self.sweep.compare(answering)
+        if self.sweep.sources is not None and not self.sweep.media_seen:
+            await self.sweep.sources.end()
 
     async def _sweep_all(self) -> None:
         """Everything once, as far as the last router where that tells anything, and the silent ports again."""
@@ -116,6 +130,8 @@ class SweepRun:
 
     def _worth_another_pass(self) -> bool:
         silent = 0 if self.is_over() else len(self.sweep.silent(self.sample))
+        if self.is_exact:
+            return silent > 0 and self.passes < EXACT_PASSES
         if self.all_passes < PASSES:
             return silent > 0 and self.decided_at_s is None
         return self.all_passes == PASSES and 0 < silent <= FEW_SILENT * len(self.sample)
@@ -124,7 +140,31 @@ class SweepRun:
         if self.is_over():
             return
         self.passes += 1
-        await self.sweep.ask(ports, enough=self.is_over)
+        await self._take_own_sources()
+        again = self._to_ask_again()
+        await self.sweep.ask(reordered([*ports, *again], self.chance) if again else ports, enough=self.is_over)
+        if self.sweep.sources is not None and self.is_exact:
+            self.sweep.sources.passes += 1
+            self.sweep.sources.count_again(len(again), len(self.sweep.recent.intersection(again)))
+
+    async def _take_own_sources(self) -> None:
+        """Once somebody has answered with ICMP, limits may bite. What has answered must answer to the prefix too."""
+        sources = self.sweep.sources
+        if sources is None or not self.sweep.icmp or sources.state != "not-needed":
+            return
+        await sources.begin()
+        if sources.in_use:
+            known = sorted(self.sweep.icmp)[: len(self.canaries)]
+            answered = [port for port in await self.sweep.compare(known) if port.reply != "silence"]
+            sources.count_again(len(known), len(answered))
+
+    def _to_ask_again(self) -> list[int]:
+        """Ports of the range that have answered; a first pass needs none."""
+        known = [port for port in self.sample if port in self.sweep.icmp]
+        if not self.is_exact or self.passes < PASSES:
+            return []
+        self.sweep.recent.clear()
+        return self.chance.sample(known, min(ASKED_AGAIN, len(known)))
 
     def _is_the_server(self, port: int, icmp: IcmpError) -> bool:
         """Port unreachable in the target's name, unless its sender is nearer than the server is known to be."""

@@ -15,6 +15,7 @@ from typing import Final
 from flexiscan.model.facts import IcmpTally, MediaSeen, SweepPort
 from flexiscan.model.icmp import IcmpError
 from flexiscan.sdk import Context, Datagram, DatagramPort, IcmpNotice
+from flexiscan_probes.own_sources import OwnSources
 from flexiscan_probes.path_trial import may_quote, tally
 from flexiscan_probes.wire import rtcp
 
@@ -35,6 +36,7 @@ class RangeSweep:
     ctx: Context
     link: DatagramPort
     payload: bytes
+    sources: OwnSources | None = None
     asked: set[int] = field(default_factory=set)
     """Ports that got at least one datagram, canaries included."""
     datagrams: int = 0
@@ -116,7 +118,8 @@ class RangeSweep:
                 self.note(event)
 
     async def _send(self, port: int, hop_limit: int | None = None) -> None:
-        await self.link.send(self.payload, port=port, hop_limit=hop_limit)
+        own = None if self.sources is None or hop_limit is not None else await self.sources.for_datagram()
+        await self.link.send(self.payload, port=port, hop_limit=hop_limit, source=own)
         self.datagrams += 1
         if hop_limit is not None:
             self.near.add(port)

@@ -117,12 +117,14 @@ def _rtp(fact: RtpSweep, texts: Texts) -> Telling:
         silent=fact.silent,
         data=list(fact.data_ports),
     )
+    own = fact.own_sources
+    sources = () if own is None else (texts.word("seen.own_sources", **own.model_dump()),)
     tallies = tuple(
         f"{_icmp(tally.icmp, texts)}: {len(tally.ports)} × {', '.join(str(port) for port in tally.ports[:8])}"
         for tally in fact.icmp[:MAX_RECORDS]
     )
     near = _trials((*fact.near_trials, *fact.near_confirming), texts)
-    return (told, *tallies, near), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
+    return (told, *sources, *tallies, near), ((texts.word("seen.request"), _bytes(fact.payload_hex)),)
 
 
 def _tcp_path(fact: TcpPath, texts: Texts) -> Telling:

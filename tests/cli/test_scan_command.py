@@ -266,6 +266,23 @@ def test_a_dry_run_sends_nothing_and_says_what_it_would(
     assert not (home / "state").exists()
 
 
+def test_a_prefix_to_send_from_is_named_before_and_after(
+    hardened: MadeUpHost, home: Path, flexiscan: CommandLine
+) -> None:
+    prefix = "2001:db8:6::/64"
+    with mock.patch("flexiscan.api.run.is_own", return_value=True):
+        planned = scan(flexiscan, "--dry-run", "--source-prefix", prefix)
+        answer = scan(
+            flexiscan, "--only", "ports.rtp-unreachable", "-q", "--source-prefix", prefix, "--format", "json=-"
+        )
+    assert f"another address of {prefix}, if a connect from there is answered" in planned.out
+    assert json.loads(answer.out)["vantage"]["source_prefix"] == prefix
+    sweeps = {task.address: task.params for task in hardened.asked if task.role == "rtp-sweep"}
+    assert "source_prefix" not in sweeps["192.0.2.10"]
+    assert (sweeps[V6]["source_prefix"], sweeps[V6]["source_control_port"]) == (prefix, 443)
+    assert prefix in flexiscan("report", record_of(home)).out
+
+
 class TestAgain:
     """`judge` and `report` make everything again from the record, without the network."""
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flexiscan.model.facts import BleedTrial, IcmpTally, MediaSeen, VoiceStream
+from flexiscan.model.facts_sources import OwnSourcesUse
 from flexiscan.model.failure import Failure
 from flexiscan.policy.ports.coverage import exposed_bound
 from flexiscan.policy.ports.media_range import RANGE_RESULTS
@@ -146,6 +147,52 @@ def test_refused_by_our_own_system_half_way():
     assert judge(V4, rejected(V4, 20, stopped="send-refused"))[:2] == ("inconclusive", "send-refused")
     tally = IcmpTally(icmp=icmp(V4, "port"), ports=(40000,))
     assert judge(V4, silent_sweep(icmp=(tally,), stopped="send-refused"))[1] == "perimeter-passes"
+
+
+def own(state: str, **changes: object) -> OwnSourcesUse:
+    again = {"again_asked": 64, "again_answered": 64, "passes": 3}
+    return OwnSourcesUse(prefix="2001:db8:6::/64", state=state, **{**again, **changes})
+
+
+def half_silent(answered: int = 250, **changes: object):
+    error = icmp(V6, "prohibited", FIREWALL[V6])
+    clear = {"canaries": canaries("icmp", error), "canaries_after": canaries("icmp", error), "passes": 3}
+    return rejected(V6, answered, **{**clear, **changes})
+
+
+def test_silence_tells_where_no_limit_can_bite():
+    assert judge(V6, half_silent())[:2] == ("inconclusive", "no-exposure-seen")
+    assert judge(V6, half_silent(own_sources=own("used"))) == ("fail", "open-or-filtered", "tentative")
+    assert judge(V6, half_silent(own_sources=own("used", passes=2)))[1] == "no-exposure-seen"
+
+
+@pytest.mark.parametrize("state", ["no-control", "not-routed-back", "refused-here"])
+def test_a_prefix_that_was_not_used_adds_nothing(state: str):
+    assert judge(V6, half_silent(own_sources=own(state)))[:2] == ("inconclusive", "no-exposure-seen")
+    assert judge(V6, silent_sweep(own_sources=own(state)))[:2] == ("inconclusive", "no-exposure-seen")
+
+
+def test_a_limit_over_all_sources_together_leaves_silence_without_meaning():
+    for answered in (0, 33, 40, 58):
+        some = half_silent(499, own_sources=own("used", again_answered=answered))
+        assert judge(V6, some)[1] == "no-exposure-seen", answered
+    few = half_silent(own_sources=own("used", again_asked=19, again_answered=19))
+    assert judge(V6, few)[1] == "no-exposure-seen"
+
+
+def test_silence_towards_a_prefix_whose_controls_were_lost_proves_nothing():
+    error = icmp(V6, "prohibited", FIREWALL[V6])
+    clear = {"canaries": canaries("icmp", error), "canaries_after": canaries("icmp", error)}
+    lost = own("lost")
+    assert judge(V6, half_silent(own_sources=lost))[:2] == ("inconclusive", "sources-lost")
+    assert judge(V6, silent_sweep(own_sources=lost, **clear))[:2] == ("inconclusive", "sources-lost")
+    assert judge(V6, silent_sweep(own_sources=lost))[:2] == ("inconclusive", "sources-lost")
+
+
+def test_answers_to_a_prefix_count_even_when_its_controls_were_lost_later():
+    tally = IcmpTally(icmp=icmp(V6, "port"), ports=(40000,))
+    assert judge(V6, silent_sweep(icmp=(tally,), own_sources=own("lost")))[1] == "perimeter-passes"
+    assert judge(V6, rejected(V6, 500, own_sources=own("lost")))[:2] == ("pass", "filtered")
 
 
 def test_no_sweep_is_a_gap():

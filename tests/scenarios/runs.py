@@ -29,6 +29,7 @@ WHOLE_RANGE = frozenset(
         "three_rtp_holes_to_a_stealth_host_behind_a_router",
         "rtp_holes_over_ipv6",
         "lossy_path",
+        "silent_rtp_holes_seen_from_an_own_prefix",
     }
 )
 """Scanned at standard depth, every media port twice and more: minutes. The others are scanned quickly."""

@@ -14,6 +14,7 @@ from flexiscan.model.icmp import IcmpError
 from flexiscan.model.path_reading import reply_distance, server_reply_distance
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
 from flexiscan.policy.ports.end_of_way import end_of_range
+from flexiscan.policy.ports.own_sources import silence_tells, told_of_sources
 from flexiscan.policy.ports.reading import PortReading, icmp_params, is_rejection, same_address
 from flexiscan.policy.rule import Outcome, Seen
 
@@ -30,6 +31,7 @@ RANGE_RESULTS: Final[Mapping[str, Outcome]] = {
     "canaries-disagree": "cannot-tell",
     "path-error": "cannot-tell",
     "send-refused": "cannot-tell",
+    "sources-lost": "cannot-tell",
     "not-looked-at": "cannot-tell",
 }
 
@@ -48,6 +50,13 @@ def read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen] = ()) -> PortRe
 
     `paths`: the way to the web port of the address, which tells how far away the server is.
     """
+    reading = _read_sweep(seen, fact, paths)
+    if fact.own_sources is None or fact.own_sources.state == "not-needed":
+        return reading
+    return told_of_sources(reading, fact.own_sources)
+
+
+def _read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen]) -> PortReading:
     params = _coverage(fact)
     address = str(seen.task.address)
     if fact.media:
@@ -106,8 +115,12 @@ def _read_rejected(because: tuple[Seen, ...], fact: RtpSweep, params: dict[str, 
     if not fact.silent:
         whole = fact.ports_asked == population
         return PortReading("filtered", because, "firm" if whole else "tentative", shown)
-    few = fact.silent <= FEW_SILENT * fact.ports_asked and fact.passes >= TRIES_FOR_A_HOLE
-    if few and _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
+    tells = fact.silent <= FEW_SILENT * fact.ports_asked and fact.passes >= TRIES_FOR_A_HOLE
+    if fact.own_sources is not None and fact.own_sources.state == "used":
+        tells = fact.own_sources.passes >= TRIES_FOR_A_HOLE and silence_tells(
+            fact.own_sources, fact.silent, fact.ports_asked
+        )
+    if tells and _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
         return PortReading("open-or-filtered", because, "tentative", shown, rests_on_absence=True)
     return PortReading("no-exposure-seen", because, "tentative", shown, rests_on_absence=True)
 
