@@ -52,6 +52,7 @@ def test_a_good_certificate_passes_everything() -> None:
         "cert.renewal-due": "pass time-left",
         "cert.key-strong": "pass strong",
         "cert.signature-strong": "pass strong",
+        "cert.chain-complete": "pass complete",
     }
     assert found["cert.trusted"].params["trust_store"] == "test anchors"
     assert found["cert.trusted"].params["path"][-1] == "CN=Root,O=Test"
@@ -89,9 +90,38 @@ def test_self_signed() -> None:
 
 def test_incomplete_chain_names_what_is_missing() -> None:
     (server, _), anchors = good()
-    finding = findings([server], anchors)["cert.trusted"]
-    assert text(finding) == "fail chain-incomplete"
-    assert finding.params["missing"] == "CN=Intermediate,O=Test"
+    found = findings([server], anchors)
+    assert text(found["cert.trusted"]) == "fail chain-incomplete"
+    assert text(found["cert.chain-complete"]) == "fail incomplete"
+    assert {found[rule].params["missing"] for rule in ("cert.trusted", "cert.chain-complete")} == {
+        "CN=Intermediate,O=Test"
+    }
+
+
+def test_a_chain_in_the_wrong_order_is_trusted_and_yet_named() -> None:
+    top = root()
+    upper = intermediate(top)
+    lower = issue(Wish(name("Lower"), "Lower", ca=True), upper)
+    found = findings([leaf(lower), upper, lower], [top])
+    assert text(found["cert.trusted"]) == "pass trusted"
+    assert text(found["cert.chain-complete"]) == "fail wrong-order"
+    assert text(findings([leaf(lower), lower, upper], [top])["cert.chain-complete"]) == "pass complete"
+
+
+def test_what_a_chain_does_not_need_is_noted() -> None:
+    chain, (top,) = good()
+    finding = findings([*chain, top], [top])["cert.chain-complete"]
+    assert text(finding) == "pass complete"
+    assert finding.params["extra"] == ["CN=Root,O=Test"]
+
+
+def test_the_chain_of_a_certificate_that_nobody_vouches_for_is_not_judged() -> None:
+    own = issue(Wish(name(HOST), "Own", dns=[HOST]))
+    assert text(findings([own], [root()])["cert.chain-complete"]) == "not_applicable not-trusted"
+
+
+def test_without_anchors_no_chain_is_complete() -> None:
+    assert text(findings(good()[0])["cert.chain-complete"]) == "inconclusive trust-store-unreadable"
 
 
 @pytest.mark.parametrize(

@@ -328,6 +328,7 @@ def test_every_result_of_the_closed_lists_is_reached_by_some_server() -> None:
     worlds = [
         TlsWorld(TlsServer()),
         TlsWorld(TlsServer(old)),
+        TlsWorld(TlsServer({**MODERN_SUITES, "TLSv1.2": (0xC030, 0x009C)})),
         TlsWorld(TlsServer(), opinion(versions={"TLSv1.0": True})),
         TlsWorld(TlsServer(no_version="reset")),
         TlsWorld(TlsServer(no_version=40, quirk=drop_once("TLSv1.0"))),
@@ -372,3 +373,25 @@ def test_no_pattern_of_silence_ever_hides_an_offered_version(
             assert not result["tls.ciphers-strong"].startswith("pass")
         else:
             assert not result[rule].startswith("fail")
+
+
+@pytest.mark.parametrize(
+    ("suites", "expected"),
+    [
+        (MODERN_SUITES, ("pass", "always", "low")),
+        ({**MODERN_SUITES, "TLSv1.2": (0xC030, 0x009C)}, ("fail", "not-always", "low")),
+        ({**MODERN_SUITES, "TLSv1.0": (0x002F,)}, ("fail", "not-always", "low")),
+        ({"TLSv1.2": (0x009C, 0x0035)}, ("fail", "never", "medium")),
+        ({"TLSv1.2": (0x009E,)}, ("pass", "always", "low")),  # DHE
+    ],
+)
+def test_forward_secrecy_is_asked_of_every_suite(
+    suites: Mapping[TlsVersion, tuple[int, ...]], expected: tuple[str, str, str]
+) -> None:
+    finding = TlsWorld(TlsServer(suites)).run().findings()["tls.forward-secrecy"]
+    assert (finding.verdict, finding.result, finding.severity) == expected
+
+
+def test_a_list_that_was_cut_short_never_shows_forward_secrecy() -> None:
+    server = TlsServer(quirk=lambda number, question: "timeout" if number > 4 else None)
+    assert TlsWorld(server).run().findings()["tls.forward-secrecy"].verdict == "inconclusive"

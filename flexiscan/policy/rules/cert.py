@@ -12,6 +12,7 @@ from typing import Any, Final
 from flexiscan.policy.cert.anchors import read_anchors
 from flexiscan.policy.cert.certificate import Certificate
 from flexiscan.policy.cert.chains import OPEN_RESULTS, Chain, chains_of
+from flexiscan.policy.cert.path import SearchTooLong, search_paths
 from flexiscan.policy.cert.server_name import as_address, covers_host
 from flexiscan.policy.cert.signature import WEAK_HASHES, is_issued_by
 from flexiscan.policy.cert.trust import TRUST_RESULTS, judge_trust
@@ -65,6 +66,16 @@ RENEWAL_RESULTS: Final[Mapping[str, Outcome]] = {
     "expired": "violated",
 }
 
+CHAIN_RESULTS: Final[Mapping[str, Outcome]] = {
+    **OPEN_RESULTS,
+    "complete": "holds",
+    "incomplete": "violated",
+    "wrong-order": "violated",
+    "not-trusted": "not-applicable",
+    "too-many-paths": "cannot-tell",
+    "trust-store-unreadable": "cannot-tell",
+}
+
 Verdict = tuple[str, dict[str, Any]]
 JudgeChain = Callable[[Chain, Case], Verdict]
 
@@ -77,6 +88,31 @@ def judge_trusted(chain: Chain, case: Case) -> Verdict:
         return "trust-store-unreadable", {"trust_store": store}
     result, params = judge_trust(chain.certificates, anchors, _now(case))
     return result, {**params, "trust_store": store}
+
+
+def judge_chain(chain: Chain, case: Case) -> Verdict:
+    """Does the server send every certificate between its own and a trust anchor, each after the one it vouches for?
+
+    The order is RFC 5246 7.4.2; clients of TLS 1.3 have to put up with any, older ones need not.
+    """
+    anchors = read_anchors(case.options.get("trust_anchors_pem", ""))
+    if not anchors.by_subject:
+        return "trust-store-unreadable", {"trust_store": case.options.get("trust_store", "")}
+    sent = chain.certificates
+    try:
+        search = search_paths(sent, anchors, _now(case))
+    except SearchTooLong:
+        return "too-many-paths", {}
+    if search.sound is None:
+        result, params = judge_trust(sent, anchors, _now(case))
+        return ("incomplete", params) if result == "chain-incomplete" else ("not-trusted", {**params, "cause": result})
+    needed = [certificate.der for certificate in search.sound[:-1]]
+    places = [place for place, certificate in enumerate(sent) if certificate.der in needed]
+    extra = [c.subject for c in sent if c.der not in needed]
+    params = {"sent": [c.subject for c in sent], "path": [c.subject for c in search.sound]}
+    params |= {"extra": extra} if extra else {}
+    in_order = [sent[place].der for place in places] == needed
+    return ("complete" if in_order else "wrong-order"), params
 
 
 def judge_hostname(chain: Chain, case: Case) -> Verdict:
@@ -191,4 +227,5 @@ RULES: tuple[Rule, ...] = (
     _rule("cert.renewal-due", RENEWAL_RESULTS, judge_renewal),
     _rule("cert.key-strong", KEY_RESULTS, judge_key),
     _rule("cert.signature-strong", SIGNATURE_RESULTS, judge_signature),
+    _rule("cert.chain-complete", CHAIN_RESULTS, judge_chain),
 )

@@ -11,7 +11,7 @@ from flexiscan.policy.rule import Case, Judgement, Outcome, Rule, Seen, https_po
 from flexiscan.policy.tls.answers import CONTROL_ROLE, TLS_NEEDS, answers_of, why_unanswered
 from flexiscan.policy.tls.refusal import REFUSAL_RESULTS, judge_version
 from flexiscan.policy.tls.suite_list import VersionSuites, suites_by_version
-from flexiscan.policy.tls.weakness import BROKEN_WITHOUT_DOUBT, remarks_of, shown_name, weaknesses_of
+from flexiscan.policy.tls.weakness import BROKEN_WITHOUT_DOUBT, is_forward_secret, remarks_of, shown_name, weaknesses_of
 
 MODERN: Final[tuple[TlsVersion, ...]] = ("TLSv1.2", "TLSv1.3")
 
@@ -26,6 +26,12 @@ MODERN_RESULTS: Final[Mapping[str, Outcome]] = {
     "plain-http": "violated",
 }
 TLS13_RESULTS: Final[Mapping[str, Outcome]] = {**_OPEN_RESULTS, "offered": "holds", "not-offered": "violated"}
+SECRECY_RESULTS: Final[Mapping[str, Outcome]] = {
+    **_OPEN_RESULTS,
+    "always": "holds",
+    "not-always": "violated",
+    "never": "violated",
+}
 CIPHER_RESULTS: Final[Mapping[str, Outcome]] = {**_OPEN_RESULTS, "strong": "holds", "weak-offered": "violated"}
 
 
@@ -66,6 +72,26 @@ def judge_ciphers(case: Case) -> Judgement:
     weak = _collect(lists, weaknesses_of)
     if weak:
         return _weak_offered(lists, weak)
+    return _known_of_all(case, lists, "strong", {"noted": _collect(lists, remarks_of)})
+
+
+def judge_forward_secrecy(case: Case) -> Judgement:
+    """Does every suite that is agreed to give each connection keys of its own (RFC 9325, 4.1)?"""
+    lists = suites_by_version(case)
+    agreed = [(entry.version, suite, answer) for entry in lists for suite, answer in entry.agreed.items()]
+    without = [row for row in agreed if not is_forward_secret(row[1], row[0])]
+    if without:
+        only = len(without) == len(agreed)
+        seen = {answer.seen.id: answer.seen for _, _, answer in without}
+        params = {"suites": list(dict.fromkeys(shown_name(suite, version) for version, suite, _ in without))}
+        result = "never" if only and not any(entry.open_reason for entry in lists) else "not-always"
+        severity: Severity | None = "medium" if result == "never" else None
+        return Judgement("violated", result, tuple(seen.values()), "confirmed", severity, params)
+    return _known_of_all(case, lists, "always", {})
+
+
+def _known_of_all(case: Case, lists: tuple[VersionSuites, ...], held: str, params: Mapping[str, Any]) -> Judgement:
+    """`held`, where the lists of all versions are complete."""
     unanswered = why_unanswered(answers_of(case, CONTROL_ROLE))
     if unanswered is not None:
         return unanswered
@@ -74,7 +100,7 @@ def judge_ciphers(case: Case) -> Judgement:
             because = tuple(answer.seen for answer in entry.hellos) or case.of(CONTROL_ROLE)
             return Judgement("cannot-tell", entry.open_reason, because, params={"version": entry.version})
     because = tuple(answer.seen for entry in lists for answer in entry.hellos)
-    return Judgement("holds", "strong", because, params={"noted": _collect(lists, remarks_of)})
+    return Judgement("holds", held, because, params=params)
 
 
 def _weak_offered(lists: tuple[VersionSuites, ...], weak: dict[str, list[str]]) -> Judgement:
@@ -139,4 +165,5 @@ RULES: tuple[Rule, ...] = (
         relies_on_controls=False,
     ),
     Rule("tls.ciphers-strong", CIPHER_RESULTS, TLS_NEEDS, https_ports, judge_ciphers),
+    Rule("tls.forward-secrecy", SECRECY_RESULTS, TLS_NEEDS, https_ports, judge_forward_secrecy),
 )

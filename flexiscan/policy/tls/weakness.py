@@ -44,11 +44,17 @@ def remarks_of(number: int, version: TlsVersion) -> frozenset[str]:
         return frozenset()
     signs = {
         "cbc-sha1": suite.cbc and suite.mac == "SHA",
-        "no-forward-secrecy": not suite.forward_secret,
+        "no-forward-secrecy": not is_forward_secret(number, version),
         "dss": suite.authentication == "DSS",
         "old-cipher": suite.cipher.startswith(("IDEA", "SEED", "28147", "FORTEZZA")),
     }
     return frozenset(name for name, present in signs.items() if present)
+
+
+def is_forward_secret(number: int, version: TlsVersion) -> bool:
+    """Whether the keys of a connection are worth nothing to whoever gets the server's key later."""
+    suite = None if version == "SSLv2" else suite_of(number)
+    return suite is not None and suite.forward_secret
 
 
 def shown_name(number: int, version: TlsVersion) -> str:
