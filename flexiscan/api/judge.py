@@ -91,7 +91,11 @@ def _target_result(record: Record, host: HostRecord, interrupted: bool, beside: 
         interrupted=interrupted,
         depth=start.run.depth,
         now_s=_end_of(record, host).timestamp(),
-        options={**trust_options(start.judge_options), **beside},
+        options={
+            **trust_options(start.judge_options),
+            "sources": {found.family: found.source_address for found in host.reach},
+            **beside,
+        },
     )
     judged = evaluate(profile, RULES, selection, evidence)
     attested = {finding.rule: finding for finding in host_findings(profile, start.scope)}

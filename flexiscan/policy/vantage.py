@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from flexiscan.model.endpoint import Family, Transport
+from flexiscan.policy.dns.address_class import classify
 
 VANTAGE_VERSION: Final = 1
 PROOF_LASTS_S: Final = 24 * 3600.0
 """A network may let out less tomorrow: for longer, the doctor's word that a port gets out is not taken."""
+
+_PRIVATE: Final = frozenset({"private", "carrier-grade-nat", "unique-local"})
+"""RFC 1918, RFC 6598, RFC 4193."""
 
 
 def read_vantage(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,6 +46,15 @@ def gets_out(vantage: Mapping[str, Any], family: Family, transport: Transport, p
         return False
     reached = _ports_of(vantage.get("reached", ()), family, transport, port, port)
     return abs(age_s) <= PROOF_LASTS_S and bool(reached)
+
+
+def is_translated(source: str | None, target: str) -> bool:
+    """Whether packets from this source address to that target get another one on the way (NAT).
+
+    An address of a private network reaches no other place but through a translation; False where the source is not
+    known. What comes back to another port than it was sent from is lost there.
+    """
+    return source is not None and classify(source).code in _PRIVATE and classify(target).code not in _PRIVATE
 
 
 def _ports_of(rows: Any, family: Family, transport: Transport, first: int, last: int) -> set[int]:

@@ -101,6 +101,8 @@ class PortWorld:
     origins: tuple[str, ...] = ()
     more: tuple[tuple[str, str, Any, int, Any], ...] = ()
     """Further exchanges: role, address, transport, port, outcome; after everything but the last control."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The scanner's own address in each family."""
     exclude_ports: tuple[int, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)
     observations: dict[str, Observation] = field(default_factory=dict)
@@ -199,6 +201,7 @@ class PortWorld:
             interrupted=False,
             depth="standard",
             now_s=START.timestamp() + 400,
+            options={"sources": self.sources},
         )
         return evaluate(PROFILE, (*PORT_RULES, *PARITY_PORT_RULES), Selection(), evidence)
 

@@ -7,6 +7,7 @@ import pytest
 from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.failure import Failure
 from flexiscan.model.target import Target
+from flexiscan.policy.vantage import is_translated
 from tests.policy.port_world import ACCEPTED, DROPPED_TCP, RESET, TLS, V4, V6, PortWorld, answered, shown, spoke
 
 BOTH = pytest.mark.parametrize("address", [V4, V6])
@@ -179,3 +180,40 @@ def test_a_list_of_ports_that_others_judge_makes_no_second_finding():
     world = PortWorld({("udp", V4, 1434): browser(80, 443, 1433, 3389, 8443)})
     ports = [f.port for f in world.findings() if f.rule == DATABASE and f.address == V4 and f.transport == "tcp"]
     assert ports == [1433]
+
+
+# --- TFTP through a translation ---
+
+TFTP = "ports.tftp-unreachable"
+
+
+@pytest.mark.parametrize("source", ["10.0.0.7", "172.20.1.1", "192.168.1.20", "100.64.3.4"])
+def test_silence_of_tftp_behind_a_translation_proves_nothing(source: str):
+    """Its answer comes from a new port, which the translation does not know."""
+    finding = PortWorld(sources={"ipv4": source}).finding(TFTP, V4, "udp", 69)
+    assert shown(finding) == ("inconclusive", "no-exposure-seen", "tentative")
+    open_port = PortWorld({("udp", V4, 69): answered("tftp", 50123)}, sources={"ipv4": source})
+    assert open_port.finding(TFTP, V4, "udp", 69).result == "open-confirmed"
+
+
+def test_silence_of_tftp_to_a_public_source_still_counts():
+    world = PortWorld(sources={"ipv4": "203.0.113.9", "ipv6": "fd00::7"})
+    assert shown(world.finding(TFTP, V4, "udp", 69)) == ("pass", "filtered", "tentative")
+    assert world.finding(TFTP, V6, "udp", 69).result == "no-exposure-seen"
+    assert shown(world.finding(SIP, V6, "udp", 5060))[0] == "pass"  # answers from the port that was asked
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "translated"),
+    [
+        ("10.0.0.7", "192.0.2.1", True),
+        ("10.0.0.7", "192.168.3.4", False),  # within private networks
+        ("127.0.0.1", "127.0.0.1", False),
+        ("8.8.8.8", "9.9.9.9", False),
+        (None, "9.9.9.9", False),
+        ("fd00::1", "2001:db8::1", True),
+        ("2001:db8::2", "2001:db8::1", False),
+    ],
+)
+def test_who_is_translated(source: str | None, target: str, translated: bool):
+    assert is_translated(source, target) is translated

@@ -6,6 +6,7 @@ Guide: table in the technical overview, "Secure Datatal CTStack", checklist 3. T
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from flexiscan.model.facts import RtpSweep, TcpExchange, UdpExchange
@@ -14,6 +15,7 @@ from flexiscan.policy.ports.half_open import beside_half_open
 from flexiscan.policy.ports.media_range import RANGE_RESULTS, read_sweep
 from flexiscan.policy.ports.reading import PORT_RESULTS, PortReading, read_tcp, read_udp
 from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject
+from flexiscan.policy.vantage import is_translated
 
 DECLARED_RESULTS: Final[Mapping[str, Outcome]] = {
     **PORT_RESULTS,
@@ -23,6 +25,7 @@ DECLARED_RESULTS: Final[Mapping[str, Outcome]] = {
     "accepted-unanswered": "cannot-tell",
 }
 
+TFTP_PORT: Final = 69
 TCP_CANARIES: Final = ("tcp-canary", "tcp-canary-service")
 """Connects to ports that nobody uses, and what was asked there afterwards."""
 _AROUND_TCP: Final = (
@@ -60,9 +63,22 @@ def read_port(case: Case) -> PortReading:
         return beside_half_open(reading, tcp[0].fact, case.of("tcp-raw"))
     if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
         follow_ups = case.of("udp-service")
-        return read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"), follow_ups)
+        reading = read_udp(udp[0], udp[0].fact, case.of("udp-canary"), case.of("udp-path"), follow_ups)
+        return _through_translation(case, reading)
     excluded = case.subject.port in case.scope.exclude_ports
     return PortReading("excluded" if excluded else "not-looked-at", ())
+
+
+def _through_translation(case: Case, reading: PortReading) -> PortReading:
+    """TFTP answers from a new port (RFC 1350 section 4), which a translation at the scanner may not let back in."""
+    address, family = case.subject.address, case.subject.family
+    source = case.options.get("sources", {}).get(family)
+    if case.subject.port != TFTP_PORT or reading.result != "filtered" or "dropped_within_hops" in reading.params:
+        return reading
+    if not reading.rests_on_absence or address is None or not is_translated(source, address):
+        return reading
+    params = {**reading.params, "source": source}
+    return replace(reading, result="no-exposure-seen", confidence="tentative", params=params)
 
 
 def judge_as_declared(case: Case) -> Judgement:
