@@ -26,6 +26,8 @@ from flexiscan.net.link import (
     Datagram,
     DatagramPort,
     IcmpNotice,
+    Knock,
+    KnockPort,
     NotConnected,
     Received,
     TlsAgreed,
@@ -44,6 +46,8 @@ __all__ = [
     "Draft",
     "Hops",
     "IcmpNotice",
+    "Knock",
+    "KnockPort",
     "NotConnected",
     "PlanView",
     "ProbeSpec",
@@ -106,6 +110,9 @@ class Context(Protocol):
 
         Raises CannotLook, also when the run has no raw sockets.
         """
+
+    def knocks(self, address: str) -> KnockPort:
+        """Single SYNs to ports of this address and nothing else: for sweeps. Raises CannotLook."""
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """Run `python -m module` with the request as JSON on stdin; its JSON answer. Killed at the deadline.

@@ -62,9 +62,7 @@ class ByteStream:
 
     def close(self) -> None:
         """Drop the connection at once; what was not sent yet is lost."""
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
-        self._sock.close()
+        abort(self._sock)
 
     def _ending_of(self, error: OSError) -> Literal["closed", "reset", "timeout"]:
         if error.errno == errno.ECONNRESET:
@@ -74,6 +72,13 @@ class ByteStream:
         if error.errno in _LOST:
             return "timeout"
         raise obstacle_of(error, self._peer) from error
+
+
+def abort(sock: socket.socket) -> None:
+    """Close with a reset, keeping no port in TIME_WAIT."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+    sock.close()
 
 
 def _now() -> float:

@@ -1,47 +1,26 @@
-"""Opens TCP connections to exactly one address, and tells a reset, an ICMP error and silence apart.
-
-Linux reports a reset and an ICMP "port unreachable" with the same error number. Only the error queue of the socket
-tells them apart: it is empty after a reset, and names type, code and sender of an ICMP error.
-"""
+"""Opens TCP connections to exactly one address, and tells a reset, an ICMP error and silence apart."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import socket
 import ssl
-from dataclasses import dataclass
 from typing import Literal
 
-from flexiscan.model.icmp import IcmpError
 from flexiscan.net.byte_stream import ByteStream, Ending
-from flexiscan.net.error_queue import IS_AVAILABLE, ask_for_errors, drain_errors, stop_asking
+from flexiscan.net.error_queue import IS_AVAILABLE, stop_asking
+from flexiscan.net.handshake import Accepted, Refused, fate_of, has_met_itself, open_stream
 from flexiscan.net.hop_limits import NO_LIMIT, Hops
 from flexiscan.net.link import CannotLook, NotConnected, Received, TlsAgreed, TlsFailed
-from flexiscan.net.obstacle import obstacle_of, own_refusal
+from flexiscan.net.obstacle import obstacle_of
 from flexiscan.net.own_prefix import allow_any_source
 from flexiscan.net.pace import Pace
 from flexiscan.net.readiness import is_ready
-from flexiscan.net.socket_family import socket_family
 from flexiscan.net.syn_fate import stayed_here
 from flexiscan.net.tls_layer import TlsLayer
 from flexiscan.net.wall import ScopeWall
 
-_UNREACHABLE = (
-    errno.EHOSTUNREACH,
-    errno.ENETUNREACH,
-    errno.EACCES,
-    errno.ENOPROTOOPT,
-    errno.EHOSTDOWN,
-    errno.ENONET,
-    errno.EOPNOTSUPP,
-    errno.EPROTO,
-)
-"""What an ICMP error makes of a pending connect (icmp_err_convert in Linux, net/ipv4/icmp.c and net/ipv6/icmp.c)."""
-_AFTER_ACCEPTING: dict[int, Literal["closed", "reset"]] = {errno.ECONNRESET: "reset", errno.EPIPE: "closed"}
-"""A reset after the handshake, without and with a FIN before it (tcp_reset() in Linux): so it had been accepted."""
 _MOST_MEETINGS = 3
 """How often a socket may meet itself before the port counts as one where nobody listens."""
 
@@ -88,14 +67,6 @@ class StreamConnection:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """One attempt that brought no connection."""
-
-    outcome: Literal["reset", "icmp", "silence"]
-    icmp: IcmpError | None = None
-
-
 async def connect(
     address: str,
     port: int,
@@ -135,88 +106,38 @@ async def connect(
 
 async def _attempt(
     address: str, port: int, timeout_s: float, hops: Hops, source: str | None
-) -> StreamConnection | _Refused:
+) -> StreamConnection | Refused:
     """One SYN and its repetitions. Raises OSError or CannotLook for what this machine refuses by itself."""
     for _ in range(_MOST_MEETINGS):
         with contextlib.ExitStack() as undo:
-            sock = undo.enter_context(_open_socket(address))
+            sock = undo.enter_context(open_stream(address))
             hops.apply(sock)
             if source is not None:
                 allow_any_source(sock)
                 sock.bind((source, 0))
             outcome = await _shake_hands(sock, address, port, timeout_s)
-            if isinstance(outcome, _Refused):
+            if isinstance(outcome, Refused):
                 return outcome
-            if not _has_met_itself(sock):
+            if not has_met_itself(sock):
                 undo.pop_all()
-                return StreamConnection(sock, address, broken=outcome)
-    return _Refused("reset")
+                return StreamConnection(sock, address, broken=outcome.broken)
+    return Refused("reset")
 
 
-def _open_socket(address: str) -> socket.socket:
-    sock = socket.socket(socket_family(address), socket.SOCK_STREAM)
-    sock.setblocking(False)
-    if IS_AVAILABLE:
-        ask_for_errors(sock)
-    return sock
-
-
-async def _shake_hands(
-    sock: socket.socket, address: str, port: int, timeout_s: float
-) -> Literal["", "closed", "reset"] | _Refused:
-    """Connect. The text says whether the peer has closed or reset the accepted connection meanwhile."""
+async def _shake_hands(sock: socket.socket, address: str, port: int, timeout_s: float) -> Accepted | Refused:
+    """Connect, and wait for what becomes of it."""
     ends_at = _now() + timeout_s
     with contextlib.suppress(BlockingIOError):
         sock.connect((address, port))
     while True:
         in_time = await is_ready(sock, "write", timeout_s=ends_at - _now())
-        if _is_connected(sock):
-            return ""
-        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if number in _AFTER_ACCEPTING:
-            return _AFTER_ACCEPTING[number]
-        refused = _refusal(sock, address, number)
-        if refused is None and not in_time:
-            refused = _Refused("silence")
-        if refused is not None and refused.outcome == "silence" and stayed_here(sock):
+        fate = fate_of(sock, address)
+        if fate is None and not in_time:
+            fate = Refused("silence")
+        if isinstance(fate, Refused) and fate.outcome == "silence" and stayed_here(sock):
             raise CannotLook("no-privilege", "the SYN did not leave: this machine's own packet filter drops it")
-        if refused is not None:
-            return refused
-
-
-def _refusal(sock: socket.socket, address: str, number: int) -> _Refused | None:
-    """What the error number and the error queue say; None while they say nothing about the connect."""
-    errors = drain_errors(sock) if IS_AVAILABLE else []
-    if errors:
-        obstacle = own_refusal(errors[0].icmp, address, (sock.getsockname()[0],))
-        if obstacle is not None:
-            raise obstacle
-        return _Refused("icmp", errors[0].icmp)
-    if number == errno.ECONNREFUSED:
-        return _Refused("reset")
-    if number == errno.ETIMEDOUT:
-        return _Refused("silence")
-    if number in _UNREACHABLE:
-        return _Refused("icmp")
-    if number:
-        raise OSError(number, os.strerror(number))
-    return None
-
-
-def _is_connected(sock: socket.socket) -> bool:
-    try:
-        sock.getpeername()
-    except OSError:
-        return False
-    return True
-
-
-def _has_met_itself(sock: socket.socket) -> bool:
-    """Whether the socket was given the very port it connects to, and answered itself (RFC 9293 3.5)."""
-    try:
-        return bool(sock.getsockname() == sock.getpeername())
-    except OSError:  # it was reset in this very moment; the next read tells
-        return False
+        if fate is not None:
+            return fate
 
 
 def _now() -> float:

@@ -128,3 +128,37 @@ class DatagramPort(Protocol):
     async def __aenter__(self) -> DatagramPort: ...
 
     async def __aexit__(self, *_: object) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """What became of one SYN."""
+
+    port: int
+    outcome: Literal["accepted", "reset", "icmp", "silence"]
+    icmp: IcmpError | None
+    waited_s: float
+
+
+class KnockPort(Protocol):
+    """Single SYNs to ports of one address, many side by side; each is given up before it would be repeated."""
+
+    address: str
+    syns: int
+    """SYNs sent."""
+
+    async def send(self, port: int) -> None:
+        """Wait for the pace, then send one SYN. Raises CannotLook when the scope or this machine refuses."""
+
+    def take(self) -> list[Knock]:
+        """What has become of SYNs since the last call; silence too. Raises CannotLook as `send` does."""
+
+    async def settle(self) -> None:
+        """Wait until every SYN is answered or given up."""
+
+    def close(self) -> None:
+        """Drop everything that is under way."""
+
+    async def __aenter__(self) -> KnockPort: ...
+
+    async def __aexit__(self, *_: object) -> None: ...

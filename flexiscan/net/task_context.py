@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
-from flexiscan.net import datagram, dial, worker
+from flexiscan.net import datagram, dial, knock_port, worker
 from flexiscan.net.clock import Clock
 from flexiscan.net.datagram import UdpPort
 from flexiscan.net.dial import StreamConnection
 from flexiscan.net.hop_limits import NO_LIMIT, Hops
+from flexiscan.net.knock_port import KnockPort
 from flexiscan.net.link import CannotLook, NotConnected
 from flexiscan.net.pace import Pace
 from flexiscan.net.raw.ask import ask_half_open
@@ -77,6 +78,10 @@ class TaskContext:
         if self.raw is None:
             raise CannotLook("no-privilege", "this run has no raw sockets (--raw)")
         return self.raw
+
+    def knocks(self, address: str) -> KnockPort:
+        """Single SYNs to ports of this address and nothing else. Raises CannotLook."""
+        return knock_port.open_knocks(address, pace=self.pace, wall=self.wall, clock=self.clock)
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:
         """Run `python -m module` behind the same wall. Raises CannotLook when no answer came."""

@@ -40,3 +40,10 @@ def ear(address: str) -> Iterator[Ear]:
         tcp.setblocking(False)
         udp.setblocking(False)
         yield Ear(address, port, tcp, udp)
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A TCP port that nobody listens on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as taken:
+        return int(taken.getsockname()[1])

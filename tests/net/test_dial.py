@@ -127,14 +127,14 @@ async def test_a_reset_right_after_accepting_was_an_acceptance(server: Server) -
             reset(server.accept())
             raise BlockingIOError
 
-    original = dial._open_socket
+    original = dial.open_stream
 
     def open_socket(address: str) -> socket.socket:
         plain = original(address)
         return HastyPeer(plain.family, plain.type, fileno=plain.detach())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dial, "_open_socket", open_socket)
+        patch.setattr(dial, "open_stream", open_socket)
         connection = await connect(server.address, server.port, pace=pace_of(), wall=wall_of(server.address))
     assert isinstance(connection, StreamConnection)
     assert (await connection.receive(max_bytes=10, timeout_s=1)).ending == "reset"
@@ -172,7 +172,7 @@ async def test_a_socket_that_meets_itself_has_found_nobody() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    original = dial._open_socket
+    original = dial.open_stream
 
     def open_bound(address: str) -> socket.socket:
         sock = original(address)
@@ -181,7 +181,7 @@ async def test_a_socket_that_meets_itself_has_found_nobody() -> None:
         return sock
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dial, "_open_socket", open_bound)
+        patch.setattr(dial, "open_stream", open_bound)
         outcome = await connect("127.0.0.1", port, pace=pace_of(), wall=wall_of("127.0.0.1"))
     assert isinstance(outcome, NotConnected)
     assert outcome.outcome == "reset"
@@ -241,7 +241,7 @@ async def test_what_this_machine_refuses_is_no_fact_about_the_target(number: int
         raise OSError(number, "refused here")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dial, "_open_socket", refuse)
+        patch.setattr(dial, "open_stream", refuse)
         with pytest.raises(CannotLook) as caught:
             await connect("127.0.0.1", 9, pace=pace_of(), wall=wall_of("127.0.0.1"))
     assert caught.value.reason == reason

@@ -33,7 +33,7 @@ def ground() -> Iterator[Ground]:
         yield made
 
 
-def _open_capture() -> socket.socket:
+def open_capture() -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 * 1024 * 1024)
@@ -41,7 +41,7 @@ def _open_capture() -> socket.socket:
     return sock
 
 
-def _stamps(capture: socket.socket, is_over: threading.Event) -> list[float]:
+def stamps_of(capture: socket.socket, is_over: threading.Event) -> list[float]:
     """Arrival times of UDP datagrams and SYNs for the target, by the kernel's clock."""
     found: list[float] = []
     while True:
@@ -59,10 +59,10 @@ def _stamps(capture: socket.socket, is_over: threading.Event) -> list[float]:
 
 
 def test_no_second_of_a_capture_holds_more_than_the_cap(ground: Ground) -> None:
-    capture = ground.firewall.call(_open_capture)
+    capture = ground.firewall.call(open_capture)
     is_over = threading.Event()
     stamps: list[float] = []
-    listening = threading.Thread(target=lambda: stamps.extend(_stamps(capture, is_over)))
+    listening = threading.Thread(target=lambda: stamps.extend(stamps_of(capture, is_over)))
     listening.start()
     address = TARGET["ipv4"]
 
