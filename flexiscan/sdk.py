@@ -148,7 +148,8 @@ class PlanView:
     """What a probe's `plan` may look at. The same view always gives the same drafts.
 
     Round 0 knows the name only (DNS). Round 1 knows the addresses (ports, datagrams). Round 2 knows what round 1
-    saw (web and TLS on the ports that accepted). Round 3 is for what must come after everything else.
+    saw (web and TLS on the ports that accepted). Round 3 is for what must come after that. Round 4, at depth full
+    only, is for what a firewall may take offence at: sweeps of all ports.
     """
 
     round: int
@@ -174,6 +175,7 @@ class PlanView:
                 task.address == address
                 and task.port is not None
                 and not task.role.startswith("tcp-canary")
+                and task.role != "tcp-found"
                 and outcome.kind == "tcp"
                 and outcome.connect == "accepted"
             ):

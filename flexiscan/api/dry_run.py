@@ -11,6 +11,7 @@ from flexiscan.api.run import Run
 from flexiscan.engine.addresses import needs_dns, target_addresses
 from flexiscan.engine.planner import Planner, lanes_of
 from flexiscan.engine.registry import load_probes
+from flexiscan.engine.scan_host import LAST_ROUND
 from flexiscan.model.endpoint import Endpoint, TargetAddress, family_of
 from flexiscan.model.facts import Fact, TcpExchange, UdpExchange
 from flexiscan.model.observation import Observation
@@ -88,7 +89,7 @@ def _plans(
     seen: dict[str, Observation] = {}
     plans = []
     wanted_in = run.wanted_in(target)
-    for number in range(4 if run.asks_addresses else 1):
+    for number in range(LAST_ROUND + 1 if run.asks_addresses else 1):
         addresses = usable if number else ()
         wanted = wanted_in(addresses, tasks, seen)
         planner = Planner(specs, lambda task, wanted=wanted: "" if wanted(task) else "not-selected")  # type: ignore[misc]
@@ -134,7 +135,7 @@ def _as_the_guide_wants(plan: Plan, target: Target, now: dt.datetime) -> dict[st
     web = (target.http_port, target.https_port)
     assumed = {}
     for task in plan.tasks:
-        if task.gate == "tcp":
+        if task.gate == "tcp" and task.port is not None:
             state: Fact = TcpExchange(connect="accepted" if task.port in web else "silence")
         elif task.gate == "udp" and task.port is not None:
             state = UdpExchange(reply="silence")

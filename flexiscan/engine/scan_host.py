@@ -24,6 +24,8 @@ from flexiscan.sdk import PlanView, ProbeSpec
 
 ROUNDS_ON_ADDRESSES = (1, 2, 3)
 """Round 1 asks the ports, round 2 the services that were found, round 3 looks back; round 0 was DNS."""
+LAST_ROUND = 4
+"""At depth full alone: sweeps of all ports, which a firewall may take offence at, come after everything else."""
 
 Wanted = Callable[[Task], bool]
 WantedIn = Callable[[tuple[TargetAddress, ...], Mapping[str, Task], Mapping[str, Observation]], Wanted]
@@ -63,7 +65,7 @@ class HostScan:
         with runtime.wall.enforced():
             controls = Controls(runtime, self.target, usable)
             await controls.before()
-            for number in ROUNDS_ON_ADDRESSES:
+            for number in (*ROUNDS_ON_ADDRESSES, *((LAST_ROUND,) if self.depth == "full" else ())):
                 planner = self._planner(runtime, usable)
                 plan = planner.plan(self._view(number, usable))
                 self._take_plan(runtime, plan)

@@ -19,6 +19,7 @@ from flexiscan.model.target import Depth, Scope, Target
 from flexiscan.policy.controls import CONTROL_ROLE, Beat, beats_of, obstacle
 from flexiscan.policy.rule import (
     CANARY_ROLES,
+    FOUND_ROLE,
     Case,
     Ground,
     Judgement,
@@ -147,7 +148,8 @@ class Evaluator:
         """TCP ports that were to be asked and could not be: they may accept, so no finding about them is left out."""
         unknown: dict[str, set[int]] = {}
         for task in self.evidence.tasks.values():
-            if task.id in self.seen or task.gate != "tcp" or task.role in {CONTROL_ROLE, *CANARY_ROLES}:
+            others = {CONTROL_ROLE, FOUND_ROLE, *CANARY_ROLES}
+            if task.id in self.seen or task.gate != "tcp" or task.role in others:
                 continue
             if task.address is not None and task.port is not None:
                 unknown.setdefault(task.address, set()).add(task.port)

@@ -17,6 +17,8 @@ Outcome = Literal["holds", "violated", "cannot-tell", "not-applicable"]
 
 CANARY_ROLES = frozenset({"tcp-canary", "tcp-canary-service"})
 """Connects to ports that nobody uses: the comparison, never a port of the host."""
+FOUND_ROLE = "tcp-found"
+"""Questions to ports that a sweep found open: nobody but the rule about undeclared ports judges them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def accepted_ports(addresses: Iterable[TargetAddress], facts: Iterable[Seen]) ->
     found: dict[str, set[int]] = {address.address: set() for address in addresses}
     for seen in facts:
         task, fact = seen.task, seen.fact
-        if task.role in CANARY_ROLES or task.address not in found or task.port is None:
+        if task.role in (FOUND_ROLE, *CANARY_ROLES) or task.address not in found or task.port is None:
             continue
         if fact.kind == "tcp" and fact.connect == "accepted":
             found[task.address].add(task.port)

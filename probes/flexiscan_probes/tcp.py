@@ -23,7 +23,7 @@ CANARY_QUESTION: Final = "http"
 LISTED_ROUND: Final = 3
 """After UDP was asked."""
 LISTED_QUESTION: Final = "tds"
-_DEADLINE_S: Final = CONNECT_TIMEOUT_S * CONNECT_ATTEMPTS + BANNER_WAIT_S + 2 * ANSWER_WAIT_S + 5.0
+DEADLINE_S: Final = CONNECT_TIMEOUT_S * CONNECT_ATTEMPTS + BANNER_WAIT_S + 2 * ANSWER_WAIT_S + 5.0
 
 
 def plan(view: PlanView) -> Iterable[Draft]:
@@ -53,7 +53,7 @@ def _draft(role: str, address: str, port: int, question: str) -> Draft:
         params={"question": question},
         gate="tcp",
         silence_s=CONNECT_TIMEOUT_S * CONNECT_ATTEMPTS,
-        deadline_s=_DEADLINE_S,
+        deadline_s=DEADLINE_S,
     )
 
 

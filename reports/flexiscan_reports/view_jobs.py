@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 
@@ -92,6 +93,11 @@ def _job(
     )
 
 
+SPAN = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+MOST_SWEPT = 50
+"""Ports of a sweep that a command names."""
+
+
 def _values(findings: Iterable[Finding], texts: Texts, host: str) -> dict[str, tuple[str, ...]]:
     """What fixes may name: the host, the ports concerned, and the fixed values of the rules. Nothing hostile."""
     findings = list(findings)
@@ -99,13 +105,29 @@ def _values(findings: Iterable[Finding], texts: Texts, host: str) -> dict[str, t
     for finding in findings:
         if finding.port is not None:
             values["ports"][port_label(finding)] = None
+        values["ports"] |= {
+            f"{first}-{last}/tcp" if first != last else f"{first}/tcp": None for first, last in swept(finding)
+        }
         for key, value in texts.fixed_values(finding.rule).items():
             values.setdefault(key, {})[str(value)] = None
     named = {key: tuple(members) for key, members in values.items()}
     for transport in ("tcp", "udp"):
         numbers = sorted({f.port for f in findings if f.port is not None and f.transport == transport})
+        if transport == "tcp":
+            numbers += [port for f in findings for span in swept(f) for port in range(span[0], span[1] + 1)][
+                :MOST_SWEPT
+            ]
         named[f"{transport}_ports"] = (",".join(str(number) for number in numbers),) if numbers else ()
     return named
+
+
+def swept(finding: Finding) -> tuple[tuple[int, int], ...]:
+    """Ranges of TCP ports that a finding about a whole address names: "22", "8000-8010"."""
+    if finding.port is not None or finding.transport != "tcp":
+        return ()
+    named = finding.params.get("ports", ())
+    spans = [SPAN.fullmatch(span) for span in named if isinstance(span, str)] if isinstance(named, list | tuple) else []
+    return tuple((int(span[1]), int(span[2] or span[1])) for span in spans if span is not None)
 
 
 def _commands(lines: Iterable[str], values: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -42,7 +42,8 @@ BUILT = """ports.sip-unreachable ports.rtp-unreachable ports.tapi-avaya-unreacha
     ports.exchange-connector-unreachable ports.ctstack-api-unreachable ports.ctstack-config-unreachable
     ports.backend-site-unreachable ports.windows-services-unreachable ports.database-unreachable
     ports.proxy-management-unreachable ports.web-reachable ports.telephony-manager-as-declared
-    ports.active-state-as-declared web.admin-unreachable web.https-only web.redirect-sound web.x-powered-by-absent
+    ports.active-state-as-declared ports.no-undeclared-port
+    web.admin-unreachable web.https-only web.redirect-sound web.x-powered-by-absent
     web.version-headers-absent tls.sslv2-refused tls.sslv3-refused tls.tls10-refused tls.tls11-refused
     tls.modern-offered tls.ciphers-strong cert.trusted cert.hostname-matches cert.in-validity cert.key-strong
     dns.ipv4-present dns.ipv6-present dns.addresses-public dns.addresses-as-declared dns.alias-sound

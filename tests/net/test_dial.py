@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flexiscan.net import dial
+from flexiscan.net import dial, handshake
 from flexiscan.net.dial import StreamConnection, connect
 from flexiscan.net.link import CannotLook, NotConnected
 from flexiscan.net.wall import ScopeWall, open_target
@@ -127,7 +127,7 @@ async def test_a_reset_right_after_accepting_was_an_acceptance(server: Server) -
             reset(server.accept())
             raise BlockingIOError
 
-    original = dial.open_stream
+    original = handshake.open_stream
 
     def open_socket(address: str) -> socket.socket:
         plain = original(address)
@@ -172,7 +172,7 @@ async def test_a_socket_that_meets_itself_has_found_nobody() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    original = dial.open_stream
+    original = handshake.open_stream
 
     def open_bound(address: str) -> socket.socket:
         sock = original(address)

@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from flexiscan.net import knock_port
+from flexiscan.net import handshake, knock_port
 from flexiscan.net.clock import Clock
 from flexiscan.net.dial import connect
 from flexiscan.net.knock_port import KnockPort, open_knocks
@@ -139,7 +139,7 @@ async def test_descriptors_are_never_used_up() -> None:
 async def test_without_a_descriptor_it_waits_for_one() -> None:
     """The process may have none left although the sweep has not used its share."""
     address = LOOPBACK["ipv4"]
-    original = knock_port.open_stream
+    original = handshake.open_stream
     tries = 0
 
     def open_stream(to: str):
@@ -184,7 +184,7 @@ async def test_the_wall_stands_before_every_syn() -> None:
 async def test_a_socket_that_meets_itself_found_no_listener(family: str) -> None:
     """The kernel may give the very port that is asked as the local one."""
     address, port = LOOPBACK[family], free_port(LOOPBACK[family])
-    original = knock_port.open_stream
+    original = handshake.open_stream
 
     def open_bound(to: str):
         sock = original(to)

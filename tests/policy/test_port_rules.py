@@ -8,6 +8,7 @@ from flexiscan.model.failure import Failure
 from flexiscan.model.target import Target
 from flexiscan.policy.ports.reading import PORT_RESULTS
 from flexiscan.policy.rules.ports import DECLARED_RESULTS, PORT_RULES
+from flexiscan.policy.rules.ports_all import NO_UNDECLARED_PORT
 from tests.policy.port_world import (
     ACCEPTED,
     DROPPED_TCP,
@@ -289,4 +290,4 @@ def test_every_rule_of_the_port_table_is_built_and_needs_what_its_rows_are():
         roles = {need.role for need in built[row.rule].needs}
         assert ("rtp-sweep" if row.last_port else row.transport) in roles
     entries = {entry.id for entry in PROFILE.rules if entry.id.startswith("ports.")}
-    assert entries - built.keys() == {"ports.no-undeclared-port"}
+    assert entries - built.keys() == {NO_UNDECLARED_PORT.id}

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from flexiscan.model.endpoint import family_of
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.icmp import IcmpError
-from flexiscan.sdk import NO_LIMIT, Datagram, Hops, IcmpNotice, NotConnected, Received, TlsAgreed, TlsFailed
+from flexiscan.sdk import NO_LIMIT, Datagram, Hops, IcmpNotice, KnockPort, NotConnected, Received, TlsAgreed, TlsFailed
 
 Answer = tuple[float, "Datagram | IcmpNotice"]
 """Seconds after the datagram was sent, and what arrives then (its at_s is set on arrival)."""
@@ -195,6 +195,9 @@ class TwinContext:
         raise NotImplementedError
 
     async def icmp_errors(self, address: str) -> IcmpCapture:
+        raise NotImplementedError
+
+    def knocks(self, address: str) -> KnockPort:
         raise NotImplementedError
 
     async def ask_worker(self, module: str, request: Mapping[str, Any], *, timeout_s: float) -> dict[str, Any]:

@@ -42,6 +42,8 @@ AT_FULL_PACE = frozenset(
 )
 """The same at the highest pace that there is."""
 FULL_PACE_PPS = 2000
+SWEPT = "sweep_"
+"""How names of scenarios begin where all TCP ports are asked: at full depth, for that rule alone, at full pace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ def run_scenario(scenario: Scenario, folder: Path, options: Sequence[str] | None
 
 def options_for(name: str) -> tuple[str, ...]:
     """How deep, and how fast, a scenario is scanned."""
+    if name.startswith(SWEPT):
+        only = ("--only", "ports.no-undeclared-port", "--udp-pps", str(FULL_PACE_PPS))
+        return ("--seed", SEED, "--depth", "full", *only)
     if name in AT_FULL_PACE:
         return ("--seed", SEED, "--depth", "standard", "--udp-pps", str(FULL_PACE_PPS))
     return ("--seed", SEED, "--depth", "standard" if name in WHOLE_RANGE else "quick")

@@ -14,13 +14,12 @@ from flexiscan.model.result import ResultDocument
 from flexiscan_lab.expectation import unmet
 from flexiscan_lab.scenarios import ALL
 from tests.scenarios import digest
-from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, ScenarioRuns
+from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, SWEPT, ScenarioRuns
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
-DEPENDS_ON_TIMING = frozenset(
-    name for name in ALL if name.startswith(("firewall_blocks_", "proxy_bans_", "lossy_", "media_for_"))
-)
+TIMED = ("firewall_blocks_", "proxy_bans_", "lossy_", "media_for_", SWEPT)
+DEPENDS_ON_TIMING = frozenset(name for name in ALL if name.startswith(TIMED))
 """Where it is a matter of moments which task is the first to be cut off: expectations hold, golden files cannot."""
 
 UDP_PPS = {True: FULL_PACE_PPS, False: 200}
@@ -91,7 +90,7 @@ def test_pace_is_never_exceeded(scenario: str, runs: ScenarioRuns) -> None:
     Repeated SYNs, datagrams that end before the server and what shows the way there are all among them.
     """
     run = runs.get(scenario)
-    cap = UDP_PPS[scenario in AT_FULL_PACE]
+    cap = UDP_PPS[scenario in AT_FULL_PACE or scenario.startswith(SWEPT)]
     moments: dict[str, list[float]] = {}
     for packet in run.packets:
         is_syn = packet.tcp_flags is not None and packet.tcp_flags & (SYN | ACK) == SYN

@@ -274,7 +274,7 @@ PORT_RULES: Final[tuple[Rule, ...]] = (
     _declared("ports.telephony-manager-as-declared"),
     _declared("ports.active-state-as-declared"),
 )
-"""ports.no-undeclared-port needs a sweep of all ports, which no probe makes yet: it shows as not built."""
+"""ports.no-undeclared-port, which needs a sweep of all ports, stands in flexiscan.policy.rules.ports_all."""
 
 
 def reading_of(

@@ -17,6 +17,7 @@ from flexiscan.model.profile import PortRow
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
 from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Rule
 from flexiscan.policy.rules.ports import PORT_RULES
+from flexiscan.policy.rules.ports_all import NO_UNDECLARED_PORT
 from flexiscan.policy.vantage import blind_ports, gets_out
 from flexiscan.policy.witness.sight import Asked, WitnessReading, WitnessSight, asked_of, read_witness
 
@@ -174,4 +175,4 @@ def as_seen_by_all(rule: Rule) -> Rule:
     return replace(rule, results={**rule.results, "vantage-blind": "cannot-tell"}, judge=judge)
 
 
-PROVEN_PORT_RULES: Final[tuple[Rule, ...]] = tuple(proven(rule) for rule in PORT_RULES)
+PROVEN_PORT_RULES: Final[tuple[Rule, ...]] = tuple(proven(rule) for rule in (*PORT_RULES, NO_UNDECLARED_PORT))
