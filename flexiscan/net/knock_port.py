@@ -83,14 +83,16 @@ class KnockPort:
             await self._wait_for_change(_FULL_WAIT_S)
         while self._debts:
             self._debts.popleft()
-            await self._pace.datagram(self.address)
-        await self._pace.datagram(self.address)
+            (await self._pace.datagram(self.address)).spend()
         self._raise_failure()
+        permit = await self._pace.datagram(self.address)
         try:
             self._wall.check(self.address, port, "tcp")
             await self._connect(port)
         except OSError as error:
             raise obstacle_of(error, self.address) from error
+        finally:
+            permit.spend()
         self._give_up_old()
 
     async def _connect(self, port: int) -> None:

@@ -116,7 +116,7 @@ async def test_a_late_close_is_paid_for_before_the_next_syn() -> None:
         with mock.patch.object(knock_port, "REPEATED_AFTER_S", -1.0):
             await link.send(port)
             await link.settle()
-        with mock.patch.object(link._pace, "datagram", mock.AsyncMock()) as permits:
+        with mock.patch.object(link._pace, "datagram", mock.AsyncMock(return_value=mock.Mock())) as permits:
             await link.send(port)
         assert permits.await_count == 2
 
