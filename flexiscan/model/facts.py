@@ -154,8 +154,8 @@ class RtpSweep(Frozen):
     canaries: tuple[SweepPort, ...] = ()
     canaries_after: tuple[SweepPort, ...] = ()
     """Those canaries that answered before the sweep, asked again after it."""
-    stopped: Literal["", "media-seen", "send-refused", "decided"] = ""
-    """"decided": a port of the range was answered by the server itself; the budget for the extent was used up."""
+    stopped: Literal["", "media-seen", "send-refused", "decided", "out-of-time"] = ""
+    """"decided": what comes through was seen, and for long enough. "out-of-time": before all was asked."""
     decided_after_s: float | None = None
     """From the first datagram to the first answer of the server itself about a port of the range."""
     waited_s: float = 0.0

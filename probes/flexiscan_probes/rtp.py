@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv6Network
+from math import inf
 from typing import Any, Final, Literal
 
 from flexiscan.model.facts import RtpSweep
@@ -70,6 +71,7 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
     datagrams = passes * count + 2 * CANARY_TRIES * _CANARIES + near_trials * (NEAR_PORTS + NEAR_CANARIES + SUSPECTS)
     canary_s = CANARY_TRIES * (_CANARIES * CANARY_PAUSE_S + CANARY_WAIT_S)
     pps = int(view.options.get("udp_pps", _DEFAULT_PPS))
+    budget_s = 2 * datagrams / pps + (0.0 if known is None else _near_spare_s(count, pps)) + _SPARE_S / 2
     return Draft(
         role="rtp-sweep",
         name=f"{row.port}-{row.last_port}",
@@ -83,13 +85,14 @@ def _draft(view: PlanView, address: str, row: PortRow) -> Draft:
             "sample": count,
             "seed": random.Random(f"{view.seed}:rtp:{address}:{row.port}").getrandbits(32),
             "path": None if known is None else known.as_params(),
+            "budget_s": round(budget_s, 1),
             **_own_sources(view, address),
         },
         lane=udp.udp_lane(view, address) or (near_lane(address) if known is not None else ""),
         gate="udp",
         datagrams=datagrams,
         silence_s=canary_s + trials_s(2 * near_trials) + EDGE_WAIT_S + passes * PASS_WAIT_S,
-        deadline_s=_SPARE_S + 2 * datagrams / pps + (0.0 if known is None else _near_spare_s(count, pps)),
+        deadline_s=budget_s + _SPARE_S / 2,
     )
 
 
@@ -130,7 +133,8 @@ async def observe(ctx: Context, task: Task) -> RtpSweep:
     async with ctx.datagrams(task.address) as link:
         sweep = RangeSweep(ctx, link, payload, _sources(ctx, task, task.address, chance))
         near = None if path is None else NearSearch(ctx, sweep, sample, far, chance, Yardstick(**path))
-        run = SweepRun(ctx, sweep, sample, canaries, chance, near)
+        ends_s = began_s + float(task.params.get("budget_s", inf))
+        run = SweepRun(ctx, sweep, sample, canaries, chance, near, ends_s)
         refused = await run.carry_out()
     return _as_fact(task, run, refused=refused, waited_s=ctx.monotonic() - began_s)
 
@@ -146,8 +150,6 @@ def _sources(ctx: Context, task: Task, address: str, chance: random.Random) -> O
 def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> RtpSweep:
     sweep = run.sweep
     asked = sweep.asked & set(run.sample)
-    decided = run.decided_after_s is not None and not run.is_exact
-    stopped: Literal["", "media-seen", "send-refused", "decided"] = "decided" if decided else ""
     fact = RtpSweep(
         first_port=int(task.params["first_port"]),
         last_port=int(task.params["last_port"]),
@@ -162,7 +164,7 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
         media=sweep.media_counts(),
         canaries=run.before,
         canaries_after=run.after,
-        stopped="media-seen" if sweep.media_seen else "send-refused" if refused else stopped,
+        stopped="send-refused" if refused and not sweep.media_seen else _how_it_ended(run),
         decided_after_s=run.decided_after_s,
         waited_s=waited_s,
         sent_by_second=by_second(sweep.sent_by_second),
@@ -170,6 +172,14 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
         own_sources=None if sweep.sources is None else sweep.sources.as_fact(),
     )
     return fact if run.near is None or not run.near.trials else _with_near(fact, run.near, asked)
+
+
+def _how_it_ended(run: SweepRun) -> Literal["", "media-seen", "decided", "out-of-time"]:
+    if run.sweep.media_seen:
+        return "media-seen"
+    if run.decided_after_s is not None and not run.is_exact:
+        return "decided"
+    return "out-of-time" if run.out_of_time else ""
 
 
 def _with_near(fact: RtpSweep, near: NearSearch, asked: Collection[int]) -> RtpSweep:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from math import inf
 from typing import Final
 
 from flexiscan.model.endpoint import family_of
@@ -25,6 +26,8 @@ from flexiscan_probes.rtp_sweep import FEW_SILENT, RangeSweep, reordered
 PASSES: Final = 2
 EXACT_PASSES: Final = 3
 """Where no ICMP limit bites: a port that was silent three times is a hole."""
+MOST_PASSES: Final = 8
+"""For the few that are silent among answering ones: losses must not make holes of them."""
 EDGES: Final = 4
 EDGE_WAIT_S: Final = 0.5
 ASKED_AGAIN: Final = 64
@@ -44,6 +47,8 @@ class SweepRun:
     chance: random.Random
     near: NearSearch | None = None
     """None where no router before the server speaks."""
+    ends_s: float = inf
+    """When to stop, on the run's clock, so that what was seen until then can be told."""
     passes: int = 0
     """At full length."""
     before: tuple[SweepPort, ...] = ()
@@ -64,8 +69,8 @@ class SweepRun:
         return False
 
     def is_over(self) -> bool:
-        """Whether nothing more is to be sent: media has come, or it is decided and shown for long enough."""
-        if self.sweep.media_seen:
+        """Whether nothing more is to be sent: media has come, time is up, or it is decided and shown long enough."""
+        if self.sweep.media_seen or self.out_of_time:
             return True
         errors, self.sweep.fresh = self.sweep.fresh, []
         if self.decided_at_s is None:
@@ -80,6 +85,11 @@ class SweepRun:
     def is_exact(self) -> bool:
         """Whether no ICMP limit bites, so that every port can be told."""
         return self.sweep.sources is not None and self.sweep.sources.in_use
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the time for the sweep is used up."""
+        return self.ctx.monotonic() >= self.ends_s
 
     @property
     def all_passes(self) -> int:
@@ -134,7 +144,7 @@ class SweepRun:
             return silent > 0 and self.passes < EXACT_PASSES
         if self.all_passes < PASSES:
             return silent > 0 and self.decided_at_s is None
-        return self.all_passes == PASSES and 0 < silent <= FEW_SILENT * len(self.sample)
+        return self.all_passes < MOST_PASSES and 0 < silent <= FEW_SILENT * len(self.sample)
 
     async def _pass(self, ports: Sequence[int]) -> None:
         if self.is_over():

@@ -26,7 +26,7 @@ CANARY_TRIES: Final = 2
 PASS_WAIT_S: Final = 1.5
 """After each pass, for answers under way; also the least time between two datagrams to one port."""
 FEW_SILENT: Final = 0.1
-"""Share of silent ports among answering ones up to which each silent one is worth a third datagram."""
+"""Share of silent ports among answering ones up to which each silent one is worth more datagrams."""
 
 
 @dataclass(slots=True)

@@ -15,7 +15,13 @@ from flexiscan.model.path_reading import reply_distance, server_reply_distance
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
 from flexiscan.policy.ports.end_of_way import end_of_range
 from flexiscan.policy.ports.own_sources import silence_tells, told_of_sources
-from flexiscan.policy.ports.reading import PortReading, icmp_params, is_rejection, same_address
+from flexiscan.policy.ports.reading import (
+    PortReading,
+    icmp_params,
+    is_of_this_side,
+    is_rejection,
+    same_address,
+)
 from flexiscan.policy.rule import Outcome, Seen
 
 RANGE_RESULTS: Final[Mapping[str, Outcome]] = {
@@ -37,7 +43,10 @@ RANGE_RESULTS: Final[Mapping[str, Outcome]] = {
 
 FEW_SILENT: Final = 0.1
 """Share of the sample up to which silent ports among rejected ones count as holes, not as an ICMP limit."""
-TRIES_FOR_A_HOLE: Final = 3
+TRIES_FOR_A_HOLE: Final = 8
+"""Of 10,001 ports that are all rejected, less than one in a hundred sweeps leaves one silent by chance at 10 % loss."""
+TRIES_IF_UNLIMITED: Final = 3
+"""From many sources, where ports that had answered did so again in between."""
 _SHOWN_PORTS: Final = 20
 _FIRST_RTCP_TYPE: Final = 192
 _BUSY_DATAGRAMS: Final = 50
@@ -80,7 +89,7 @@ def _read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen]) -> PortReadin
         return PortReading("perimeter-passes", (seen,), "firm", params | end.params)
     if fact.stopped == "send-refused":
         return PortReading("send-refused", (seen,), params=params)
-    astray = [tally for tally in fact.icmp if not is_rejection(tally.icmp)]
+    astray = [tally for tally in fact.icmp if not _rejects_before(tally.icmp, address, paths)]
     if astray:
         return PortReading("path-error", (seen,), params=params | icmp_params(astray[0].icmp))
     if fact.stopped == "decided":  # the probe took for the server what is none: the rest was not asked
@@ -104,12 +113,8 @@ def _read_rejected(because: tuple[Seen, ...], fact: RtpSweep, params: dict[str, 
     """Something in front rejects: all of the sample, nearly all of it, or only as much as its ICMP limit allows."""
     rejected = sorted(port for tally in fact.icmp for port in tally.ports)
     population = fact.last_port - fact.first_port + 1
-    shown = {
-        **params,
-        **icmp_params(fact.icmp[0].icmp),
-        "bound": exposed_bound(population, len(rejected)),
-        "bound_percent": round(CONFIDENCE * 100),
-    }
+    shown = {**params, **icmp_params(fact.icmp[0].icmp), "rejected": len(rejected)}
+    shown |= _bound(population, len(rejected))
     if is_icmp_limited(fact):
         shown["icmp_per_s"] = max(fact.errors_by_second[1:])
     if not fact.silent:
@@ -117,10 +122,10 @@ def _read_rejected(because: tuple[Seen, ...], fact: RtpSweep, params: dict[str, 
         return PortReading("filtered", because, "firm" if whole else "tentative", shown)
     tells = fact.silent <= FEW_SILENT * fact.ports_asked and fact.passes >= TRIES_FOR_A_HOLE
     if fact.own_sources is not None and fact.own_sources.state == "used":
-        tells = fact.own_sources.passes >= TRIES_FOR_A_HOLE and silence_tells(
+        tells = fact.own_sources.passes >= TRIES_IF_UNLIMITED and silence_tells(
             fact.own_sources, fact.silent, fact.ports_asked
         )
-    if tells and _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
+    if tells and _are_rejected(fact.canaries, because[0]) and _are_rejected(fact.canaries_after, because[0]):
         return PortReading("open-or-filtered", because, "tentative", shown, rests_on_absence=True)
     return PortReading("no-exposure-seen", because, "tentative", shown, rests_on_absence=True)
 
@@ -141,7 +146,7 @@ def _read_silent(seen: Seen, fact: RtpSweep, params: dict[str, Any]) -> PortRead
     """Not one port of the range answered: like the canaries, or unlike them?"""
     if not any(canary.reply != "silence" for canary in fact.canaries):
         return _read_all_silent(seen, fact, params)
-    if _are_rejected(fact.canaries) and _are_rejected(fact.canaries_after):
+    if _are_rejected(fact.canaries, seen) and _are_rejected(fact.canaries_after, seen):
         return PortReading("open-or-filtered", (seen,), "tentative", params, rests_on_absence=True)
     return PortReading("canaries-disagree", (seen,), params=params, rests_on_absence=True)
 
@@ -155,8 +160,14 @@ def _read_all_silent(seen: Seen, fact: RtpSweep, params: dict[str, Any]) -> Port
     shown = params | end.params
     if fact.ports_asked == population:
         return PortReading("filtered", (seen,), "firm", shown, rests_on_absence=True)
-    shown |= {"bound": exposed_bound(population, fact.ports_asked), "bound_percent": round(CONFIDENCE * 100)}
+    shown |= _bound(population, fact.ports_asked)
     return PortReading("filtered", (seen,), "tentative", shown, rests_on_absence=True)
+
+
+def _bound(population: int, informative: int) -> dict[str, Any]:
+    """What ports that were seen to be shut say about the others; nothing to say when there are no others."""
+    bound = exposed_bound(population, informative)
+    return {"bound": bound, "bound_percent": round(CONFIDENCE * 100)} if informative < population else {}
 
 
 def who_answers(icmp: IcmpError, paths: Sequence[Seen]) -> Literal["server", "edge", "unknown"]:
@@ -179,10 +190,18 @@ def answers_everywhere(fact: RtpSweep, paths: Sequence[Seen]) -> bool:
     return len(edge) >= 2
 
 
-def _are_rejected(canaries: Sequence[SweepPort]) -> bool:
-    """Whether the comparison is clear: more than half of the canaries, and at least two, were rejected."""
-    rejected = [c for c in canaries if c.icmp is not None and is_rejection(c.icmp)]
+def _are_rejected(canaries: Sequence[SweepPort], seen: Seen) -> bool:
+    """Whether the comparison is clear: more than half of the canaries, and at least two, were rejected over there."""
+    errors = [canary.icmp for canary in canaries if canary.icmp is not None and is_rejection(canary.icmp)]
+    rejected = [icmp for icmp in errors if not is_of_this_side(icmp, seen.task.address)]
     return len(rejected) >= 2 and 2 * len(rejected) > len(canaries)
+
+
+def _rejects_before(icmp: IcmpError, address: str, paths: Sequence[Seen]) -> bool:
+    """Whether an error is a filter's refusal, from neither the scanner's own network nor another machine inside."""
+    inside = icmp.meaning == "port-unreachable" and who_answers(icmp, paths) == "server"
+    other = inside and not same_address(icmp.offender, address)
+    return is_rejection(icmp) and not is_of_this_side(icmp, address) and not other
 
 
 def _is_from_target(tally: IcmpTally, address: str) -> bool:

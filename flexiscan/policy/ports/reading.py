@@ -10,6 +10,7 @@ from typing import Any, Final
 from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.finding import Confidence
 from flexiscan.model.icmp import IcmpError
+from flexiscan.model.path_reading import reply_distance
 from flexiscan.policy.ports.end_of_way import end_of_way
 from flexiscan.policy.rule import Outcome, Seen
 
@@ -139,6 +140,11 @@ def is_rejection(icmp: IcmpError) -> bool:
     return icmp.meaning in _REJECTED
 
 
+def is_of_this_side(icmp: IcmpError, address: str | None) -> bool:
+    """Whether an error that is not the target's comes from the first hop: the scanner's own network refuses then."""
+    return reply_distance(icmp.hop_limit) == 0 and not same_address(icmp.offender, address)
+
+
 def same_address(one: str, other: str | None) -> bool:
     """Whether two literal addresses are the same, however written."""
     return other is not None and ip_address(one) == ip_address(other)
@@ -225,7 +231,7 @@ def _read_data(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], follow_u
 
 def _read_icmp(seen: Seen, icmp: IcmpError, *, by_host: str) -> PortReading:
     params = icmp_params(icmp)
-    if not is_rejection(icmp):
+    if not is_rejection(icmp) or is_of_this_side(icmp, seen.task.address):
         return PortReading("path-error", (seen,), params=params)
     if icmp.meaning == "port-unreachable" and same_address(icmp.offender, seen.task.address):
         return PortReading(by_host, (seen,), "confirmed", params)
@@ -281,4 +287,5 @@ def _canary_state(canary: Seen) -> str:
         return "answered"
     if fact.reply == "silence":
         return "silent"
-    return "rejected" if fact.icmp is not None and is_rejection(fact.icmp) else "unclear"
+    rejected = fact.icmp is not None and is_rejection(fact.icmp) and not is_of_this_side(fact.icmp, canary.task.address)
+    return "rejected" if rejected else "unclear"
