@@ -41,6 +41,8 @@ def _head(view: ReportView, host: HostView, layout: Layout) -> list[str]:
     lines = layout.paragraph(f"{host.host}   {view.when_short}, {view.took}")
     lines += layout.paragraph(view.guide, "  ")
     lines += layout.paragraph(sources, "  ")
+    if view.capture:
+        lines += layout.paragraph(f"{texts.word('page.packets')}: {view.capture}", "  ")
     widest = max((width_of(line.address) for line in host.addresses), default=0)
     for line in host.addresses:
         tally = ", ".join(texts.count(f"cell.{counter.mark.kind}", counter.number) for counter in line.counters)

@@ -16,6 +16,7 @@ from flexiscan_reports.view_checklist import HOST_AREA, checklist_of, questions_
 from flexiscan_reports.view_evidence import exhibit_of
 from flexiscan_reports.view_jobs import SERIOUS, grouped, jobs_of
 from flexiscan_reports.view_model import AddressLine, Counter, HostView, Proof, Reason, ReportView, Topic
+from flexiscan_reports.view_raw import capture_line
 from flexiscan_reports.view_run import guide_line, run_facts, sources, took
 from flexiscan_reports.view_topics import by_rule, mark_of, topic_of, unique_anchors, without_anchor
 from flexiscan_reports.view_verdict import conclusion_of, overall
@@ -45,6 +46,7 @@ def build_view(document: ResultDocument, texts: Texts, zone: dt.tzinfo | None = 
         when_short=local_short(run.started, zone),
         took=took(run, texts),
         sources=sources(document.vantage, texts),
+        capture=capture_line(run, texts),
         guide=guide_line(document.guide, texts),
         authorised_by=show(document.authorisation.authorised_by),
         hosts=hosts,

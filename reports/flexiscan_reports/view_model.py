@@ -231,6 +231,8 @@ class ReportView:
     when_short: str
     took: str
     sources: tuple[str, ...]
+    capture: str
+    """The capture file of a run with raw sockets; empty when there is none."""
     guide: str
     authorised_by: str
     hosts: tuple[HostView, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from flexiscan.model.facts_raw import IcmpCapture, PacketCapture, QuotedPacket, SynAnswer, SynProbe
+from flexiscan.model.facts_raw import IcmpCapture, QuotedPacket, SynAnswer, SynProbe
 from flexiscan.model.icmp import IcmpError
+from flexiscan.model.result import RunFacts
 from flexiscan_reports.texts import Texts
 from flexiscan_reports.visible import show
 
@@ -28,8 +29,11 @@ def tell_capture(fact: IcmpCapture, texts: Texts) -> Telling:
     return (texts.word("seen.captured", count=count, left_out=fact.left_out or None), *lines), ()
 
 
-def capture_line(capture: PacketCapture | None, texts: Texts) -> str:
-    """The capture file of a run with raw sockets."""
+def capture_line(run: RunFacts, texts: Texts) -> str:
+    """The capture file of a run with raw sockets; empty for a run without."""
+    capture = run.packets
+    if not run.raw:
+        return ""
     if capture is None:
         return texts.word("page.no_capture")
     state = "capped" if capture.is_capped else "" if capture.is_whole else "torn"

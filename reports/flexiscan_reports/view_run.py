@@ -64,7 +64,7 @@ def run_facts(document: ResultDocument, texts: Texts, zone: dt.tzinfo | None) ->
         ("run_id", run.id),
         ("seed", str(run.seed)),
         ("raw", texts.word("page.raw_used") if run.raw else ""),
-        ("packets", capture_line(run.packets, texts) if run.raw else ""),
+        ("packets", capture_line(run, texts)),
         ("exit_code", texts.exit_line(document.exit_code)),
     )
     return tuple(Fact(texts.word(f"page.{key}"), show(value)) for key, value in pairs if value)
