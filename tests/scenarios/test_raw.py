@@ -16,7 +16,7 @@ from flexiscan.net.raw.pcap import take_off_torn_end
 from flexiscan.net.raw.right import why_not
 from flexiscan_lab.expectation import unmet
 from flexiscan_lab.scenarios import ALL
-from tests.scenarios.runs import SEED, WHOLE_RANGE, ScenarioRun, namespaces_missing, run_scenario
+from tests.scenarios.runs import ScenarioRun, namespaces_missing, options_for, run_scenario
 from tests.scenarios.test_scenarios import ACK, DEPENDS_ON_TIMING, PROTOCOL_TCP, PROTOCOL_UDP, SYN, UDP_PPS
 
 REPRESENTATIVE = ("as_delivered", "everything_answers", "hardened", "prohibiting_firewall")
@@ -46,8 +46,7 @@ class BothWays:
             if (name, is_raw) not in self._runs:
                 place = self._folder / f"{name}-{is_raw}"
                 place.mkdir()
-                depth = "standard" if name in WHOLE_RANGE else "quick"
-                options = ("--seed", SEED, "--depth", depth, *(("--raw",) if is_raw else ()))
+                options = (*options_for(name), *(("--raw",) if is_raw else ()))
                 self._runs[name, is_raw] = self._pool.submit(run_scenario, ALL[name], place, options)
 
     def get(self, name: str) -> tuple[ScenarioRun, ScenarioRun]:
@@ -137,7 +136,7 @@ def test_manners_are_kept(name: str, both_ways: BothWays) -> None:
         if packet.protocol == PROTOCOL_UDP or (packet.protocol == PROTOCOL_TCP and is_syn):
             moments.setdefault(packet.destination, []).append(packet.time_s)
     for times in moments.values():
-        assert all(late - early >= 1.0 for early, late in zip(times, times[UDP_PPS:], strict=False))
+        assert all(late - early >= 1.0 for early, late in zip(times, times[UDP_PPS[False] :], strict=False))
 
 
 @pytest.mark.soak
