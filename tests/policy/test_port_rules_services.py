@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from flexiscan.model.endpoint import TargetAddress, family_of
 from flexiscan.model.facts import TcpExchange, UdpExchange
 from flexiscan.model.failure import Failure
-from flexiscan.model.target import Target
+from flexiscan.model.plan import Task
+from flexiscan.model.target import Authorisation, Scope, Target
+from flexiscan.policy.rule import Ground
+from flexiscan.policy.rules.ports import PORT_RULES
+from flexiscan.policy.selection import Selection, wanted_tasks
 from flexiscan.policy.vantage import is_translated
-from tests.policy.port_world import ACCEPTED, DROPPED_TCP, RESET, TLS, V4, V6, PortWorld, answered, shown, spoke
+from tests.policy.port_world import (
+    ACCEPTED,
+    DROPPED_TCP,
+    PROFILE,
+    RESET,
+    TLS,
+    V4,
+    V6,
+    PortWorld,
+    answered,
+    shown,
+    spoke,
+)
 
 BOTH = pytest.mark.parametrize("address", [V4, V6])
 CONNECTOR = "ports.exchange-connector-unreachable"
@@ -180,6 +197,30 @@ def test_a_list_of_ports_that_others_judge_makes_no_second_finding():
     world = PortWorld({("udp", V4, 1434): browser(80, 443, 1433, 3389, 8443)})
     ports = [f.port for f in world.findings() if f.rule == DATABASE and f.address == V4 and f.transport == "tcp"]
     assert ports == [1433]
+
+
+def test_listed_ports_are_asked_when_only_their_rule_is_selected():
+    target = Target(host="flexi.example.test")
+    scope = Scope(authorisation=Authorisation(authorised_by="test"), targets=(target,))
+    addresses = tuple(TargetAddress(address=address, family=family_of(address)) for address in (V4, V6))
+    ground = Ground(target, scope, PROFILE, addresses, "quick", {}, {V4: (51433,)})
+
+    def is_wanted(only: str, address: str) -> bool:
+        task = Task(
+            id="x",
+            probe="tcp.connect",
+            host=target.host,
+            role="tcp",
+            address=address,
+            transport="tcp",
+            port=51433,
+            lane="x",
+        )
+        return wanted_tasks(PORT_RULES, Selection(only=(only,)), ground).includes(task)
+
+    assert is_wanted(DATABASE, V4)
+    assert not is_wanted(DATABASE, V6)  # another machine may stand there
+    assert not is_wanted(SIP, V4)
 
 
 # --- TFTP through a translation ---

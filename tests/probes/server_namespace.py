@@ -16,7 +16,7 @@ import pytest
 from flexiscan_lab.programs import find_program
 
 ROOT = Path(__file__).parents[2]
-READY_S = 15.0
+READY_S = 45.0
 V4, V6 = "192.0.2.1", "2001:db8::1"
 Question = tuple[str, str, int, str]
 """Transport, address, port, name of the question ("inside-..." goes inside TLS)."""
