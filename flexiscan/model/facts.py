@@ -10,7 +10,7 @@ from flexiscan.model.base import Frozen
 from flexiscan.model.facts_dns import DnsReply
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.facts_sources import OwnSourcesUse
-from flexiscan.model.facts_sweep import TcpSweep
+from flexiscan.model.facts_sweep import TcpReply, TcpSweep
 from flexiscan.model.facts_tls import CertificateChain, TlsReply, TlsSecondOpinion
 from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.icmp import IcmpError
@@ -276,6 +276,7 @@ Fact = Annotated[
     | RtpSweep
     | BleedTrial
     | TcpSweep
+    | TcpReply
     | TcpPath
     | UdpPath
     | HttpExchange

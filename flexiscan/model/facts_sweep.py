@@ -87,3 +87,13 @@ class TcpSweep(Frozen):
     canaries: tuple[SweepCanary, ...] = ()
     stopped: Literal["", "everything-answers", "guide-lost", "budget"] = ""
     waited_s: float = 0.0
+
+
+class TcpReply(Frozen):
+    """With which hop limit the resets of a port arrive: it tells whether the server sends them."""
+
+    kind: Literal["tcp-reply"] = "tcp-reply"
+    port: int
+    hop_limit: int | None = None
+    """TTL or hop limit as it arrives; None when it could not be pinned down."""
+    connects: int = 0

@@ -66,7 +66,7 @@ def test_silence_between_controls_is_filtered(address: str):
 @BOTH
 def test_a_reset_is_closed_without_a_filter(address: str):
     world = PortWorld({("tcp", address, 5060): RESET})
-    assert shown(world.finding(SIP, address, "tcp", 5060)) == ("pass", "closed-unfiltered", "confirmed")
+    assert shown(world.finding(SIP, address, "tcp", 5060)) == ("pass", "closed-unfiltered", "firm")
 
 
 @BOTH

@@ -70,6 +70,14 @@ def _tcp_path(fact: Mapping[str, Any]) -> str:
     return f"[{hops}] reply {fact['reply_hop_limit']}"
 
 
+def _tcp_reply(fact: Mapping[str, Any]) -> str:
+    return f"resets arrive with {fact['hop_limit']}"
+
+
+def _tcp_sweep(fact: Mapping[str, Any]) -> str:
+    return f"accepted {fact['accepted']['spans']} {fact['stopped']}"
+
+
 def _udp_path(fact: Mapping[str, Any]) -> str:
     came = [_icmp(tally["icmp"]) for trial in (*fact["trials"], *fact["confirming"]) for tally in trial["icmp"]]
     return f"came:{'|'.join(sorted(set(came)))}"
@@ -111,6 +119,8 @@ DIGESTS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "rtp-sweep": _rtp,
     "rtp-bleed": _bleed,
     "tcp-path": _tcp_path,
+    "tcp-reply": _tcp_reply,
+    "tcp-sweep": _tcp_sweep,
     "udp-path": _udp_path,
     "http": _http,
     "dns": _dns,

@@ -14,6 +14,7 @@ from flexiscan.policy.ports.bleed import BLEED_ROLE, with_test_call
 from flexiscan.policy.ports.half_open import beside_half_open
 from flexiscan.policy.ports.media_range import RANGE_RESULTS, read_sweep
 from flexiscan.policy.ports.reading import PORT_RESULTS, PortReading, read_tcp, read_udp
+from flexiscan.policy.ports.reset_origin import with_origin
 from flexiscan.policy.rule import Case, Ground, Judgement, Need, Outcome, Rule, Seen, Subject
 from flexiscan.policy.vantage import is_translated
 
@@ -32,8 +33,9 @@ _AROUND_TCP: Final = (
     Need("tcp-service", optional=True),
     *(Need(role, at="address", optional=True) for role in TCP_CANARIES),
     Need("tcp-raw", optional=True, beside=True),
+    Need("tcp-reply", optional=True, beside=True),
 )
-TCP_NEEDS: Final = (Need("tcp"), *_AROUND_TCP)
+TCP_NEEDS: Final = (Need("tcp"), *_AROUND_TCP, Need("tcp-path", at="address", optional=True, beside=True))
 WAYS: Final = (Need("tcp-path", at="address", optional=True), Need("udp-path", at="address", optional=True))
 UDP_NEEDS: Final = (Need("udp"), Need("udp-service", optional=True), Need("udp-canary", at="address"), *WAYS)
 BOTH_NEEDS: Final = (
@@ -60,6 +62,7 @@ def read_port(case: Case) -> PortReading:
     if case.subject.transport == "tcp" and tcp and isinstance(tcp[0].fact, TcpExchange):
         canaries = [seen for role in TCP_CANARIES for seen in case.of(role)]
         reading = read_tcp(tcp[0], tcp[0].fact, canaries, case.of("tcp-service"))
+        reading = with_origin(reading, case.subject.port, case.of("tcp-reply"), case.of("tcp-path"))
         return beside_half_open(reading, tcp[0].fact, case.of("tcp-raw"))
     if case.subject.transport == "udp" and udp and isinstance(udp[0].fact, UdpExchange):
         follow_ups = case.of("udp-service")
