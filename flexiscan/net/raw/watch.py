@@ -6,6 +6,7 @@ Only packets of which the scan is part are looked at: to or from an address in s
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from flexiscan.model.facts_raw import (
@@ -19,7 +20,7 @@ from flexiscan.model.facts_raw import (
 from flexiscan.model.icmp import IcmpError
 from flexiscan.net.raw.half_open import HalfOpen, error_of, quoted_of
 from flexiscan.net.raw.keep import SNAP_BYTES, kept_bytes
-from flexiscan.net.raw.packet import Head, NoPacket, Quote, read_head, read_quote
+from flexiscan.net.raw.packet import Head, NoPacket, Quote, read_head, read_ports, read_quote
 from flexiscan.net.raw.pcap import CaptureFile
 from flexiscan.net.raw.sniffer import Sniffed
 from flexiscan.net.wall import ScopeWall
@@ -51,7 +52,9 @@ class _Errors:
 class Watch:
     """The addresses in scope, the capture, and the ICMP errors so far."""
 
-    addresses: frozenset[str] = frozenset()
+    places: Mapping[str, frozenset[int] | None] = field(default_factory=dict)
+    """Addresses with the ports that are watched there; None: all. Of a name server it is its DNS port alone: the same
+    machine may be the router of the house."""
     file: CaptureFile | None = None
     name: str = ""
     left_out: int = 0
@@ -59,8 +62,15 @@ class Watch:
 
     def look_at(self, wall: ScopeWall) -> None:
         """Watch every single address that the wall has an opening for (networks of any size are not watched)."""
-        networks = {ipaddress.ip_network(opening.network) for opening in wall.openings}
-        self.addresses = frozenset(str(n.network_address) for n in networks if n.num_addresses == 1)
+        places: dict[str, frozenset[int] | None] = {}
+        for opening in wall.openings:
+            network = ipaddress.ip_network(opening.network)
+            if network.num_addresses > 1:
+                continue
+            address = str(network.network_address)
+            known = places.get(address, frozenset())
+            places[address] = None if known is None or opening.ports is None else known | set(opening.ports)
+        self.places = places
 
     def open(self, descriptor: int, name: str, max_bytes: int) -> None:
         """Write packets to an open file from now on. Raises OSError."""
@@ -76,14 +86,14 @@ class Watch:
             return None
         packet = packet[: head.length_bytes or None]  # short frames are padded
         quote = read_quote(packet, head)
-        if not self._is_of_the_scan(head, quote):
+        if not self._is_of_the_scan(packet, head, quote):
             return None
         self._keep(packet, head, sniffed.at_ns)
         if sniffed.is_outgoing:
             return None
         if quote is None:
             return half_open.take_segment(packet, head, sniffed.at_ns)
-        if quote.inner.destination in self.addresses:
+        if quote.inner.destination in self.places:
             errors = self._errors.setdefault(quote.inner.destination, _Errors())
             errors.add(error_of(head, quote), quoted_of(packet, quote))
         return half_open.take_error(head, quote, packet, sniffed.at_ns)
@@ -113,15 +123,22 @@ class Watch:
             is_whole=not file.has_failed,
         )
 
-    def _is_of_the_scan(self, head: Head, quote: Quote | None) -> bool:
-        ends = {head.source, head.destination}
-        if quote is not None:
-            ends |= {quote.inner.source, quote.inner.destination}
-        return not ends.isdisjoint(self.addresses)
+    def _is_of_the_scan(self, packet: bytes, head: Head, quote: Quote | None) -> bool:
+        if self._is_watched(packet, head):
+            return True
+        return quote is not None and self._is_watched(packet[quote.inner_offset :], quote.inner)
+
+    def _is_watched(self, packet: bytes, head: Head) -> bool:
+        ports = read_ports(packet, head) or (None, None)
+        for address, port in zip((head.source, head.destination), ports, strict=True):
+            watched = self.places.get(address, frozenset())
+            if watched is None or port in watched:
+                return True
+        return False
 
     def _keep(self, packet: bytes, head: Head, at_ns: int) -> None:
         if self.file is None:
             return
-        kept = packet[: kept_bytes(packet, head, self.addresses)]
+        kept = packet[: kept_bytes(packet, head, self.places)]
         length_bytes = max(len(packet), head.length_bytes)
         self.left_out += not self.file.add(kept, at_ns=at_ns, length_bytes=length_bytes)
