@@ -1,93 +1,103 @@
-"""Measures the sweep over the media range in the lab: against its own floor, and against nmap at the same rate.
+"""Measures the media range in the lab: against its own floor, and against nmap and masscan at the same rate.
 
-nmap is measured over a bounded number of ports and extrapolated to the whole range; the figure says so. Nothing here
-passes or fails.
+Run it with `python -m benchmarks.media_range`, as root. What counts are ratios within one run. FlexiScan asks both
+families side by side, every port twice; nmap and masscan ask IPv4 alone. nmap is measured over a bounded number of
+ports and extrapolated to the whole range; the figure says so. Nothing here passes or fails.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import resource
 import shutil
 import sys
-import tempfile
-import time
+from collections.abc import Mapping
 from typing import Any
 
+from benchmarks.measuring import Figures, MeasuredScan, measure_scan, show
+from benchmarks.other_scanners import measure_masscan, measure_nmap
 from flexiscan_lab.lab import Lab
-from flexiscan_lab.scenario import TARGET_IPV4
 from flexiscan_lab.scenarios import ALL
 from flexiscan_probes.path_trial import ANSWER_S, IDLE_S
 from flexiscan_probes.rtp_run import EDGE_WAIT_S
 from flexiscan_probes.rtp_sweep import CANARY_PAUSE_S, CANARY_TRIES, CANARY_WAIT_S, PASS_WAIT_S
 
-RANGE_PORTS = 10001
-FIRST_PORT = 40000
-MEBIBYTE_IN_KIB = 1024
+DROPPING = "hardened"
+UNFIREWALLED = ("no_firewall", "no_firewall_without_icmp_limit")
+MAX_PPS = 2000
 
 
-def measure_sweep(scenario: str, pps: int) -> dict[str, float]:
-    """The rule of the media range alone, both families side by side, every port twice."""
-    with Lab.start(ALL[scenario]) as lab, tempfile.TemporaryDirectory() as folder:
-        argv = [sys.executable, "-m", "flexiscan", "scan", lab.host, *lab.scan_arguments()]
-        argv += ["--only", "ports.rtp-unreachable", "--udp-pps", str(pps)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        began = time.perf_counter()
-        done = lab.run([*argv, "--record", f"{folder}/record", "--format", "json=-"], capture_output=True, text=True)
-        wall = time.perf_counter() - began
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    target = json.loads(done.stdout)["targets"][0]
-    sweeps = [o["outcome"] for o in target["observations"] if o["outcome"]["kind"] == "rtp-sweep"]
+def measure_sweep(scenario: str, pps: int) -> Figures:
+    """The rule of the media range alone, both families side by side."""
+    with Lab.start(ALL[scenario]) as lab:
+        scan = measure_scan(lab, ["--only", "ports.rtp-unreachable", "--udp-pps", str(pps)])
+    sweeps = scan.outcomes("rtp-sweep")
     slowest = max(sweeps, key=lambda sweep: float(sweep["waited_s"]))
-    # Declared waits: after each pass, two rounds over the canaries, the batches at the last router.
-    canaries = 0.0 if slowest["stopped"] else CANARY_TRIES * (len(slowest["canaries"]) * CANARY_PAUSE_S + CANARY_WAIT_S)
-    batches = sum(len(slowest[name]) for name in ("near_trials", "way_before", "way_after"))
-    waits = EDGE_WAIT_S + canaries + PASS_WAIT_S * slowest["passes"] + (IDLE_S + ANSWER_S) * batches
-    floor = slowest["datagrams"] / pps + waits
+    floor_s = slowest["datagrams"] / pps + _declared_waits_s(slowest)
     return {
-        "datagrams": float(sum(sweep["datagrams"] for sweep in sweeps)),
+        "datagrams": sum(sweep["datagrams"] for sweep in sweeps),
         "sweep_s": slowest["waited_s"],
-        "floor_s": floor,
-        "sweep_over_floor": slowest["waited_s"] / floor,
-        "decided_after_s": max((decided_s(sweep) for sweep in sweeps), default=0.0),
-        "scan_wall_s": wall,
-        "scan_cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak_memory_mib": after.ru_maxrss / MEBIBYTE_IN_KIB,
+        "floor_s": floor_s,
+        "sweep_over_floor": slowest["waited_s"] / floor_s,
+        **_costs(scan),
     }
 
 
-def decided_s(sweep: dict[str, Any]) -> float:
-    """When the sweep was decided; 0 when it was not before its end."""
-    return float(sweep["decided_after_s"] or 0.0)
+def _declared_waits_s(sweep: Mapping[str, Any]) -> float:
+    """After each pass, in two rounds over the canaries, and around the batches at the last router."""
+    canaries_s = CANARY_TRIES * (len(sweep["canaries"]) * CANARY_PAUSE_S + CANARY_WAIT_S)
+    batches = sum(len(sweep[name]) for name in ("near_trials", "near_confirming", "way_before", "way_after"))
+    return EDGE_WAIT_S + canaries_s + PASS_WAIT_S * float(sweep["passes"]) + (IDLE_S + ANSWER_S) * batches
 
 
-def measure_nmap(scenario: str, ports: int) -> dict[str, float]:
-    """`nmap -sU` with its defaults over the first ports of the range, one family, extrapolated to the whole."""
+def _costs(scan: MeasuredScan) -> Figures:
+    return {"scan_wall_s": scan.wall_s, "scan_cpu_s": scan.cpu_s, "peak_memory_mib": scan.peak_memory_mib}
+
+
+def measure_decision(scenario: str, pps: int) -> Figures:
+    """How long after its first datagram the sweep of an unfirewalled host was decided, the slower family."""
     with Lab.start(ALL[scenario]) as lab:
-        argv = ["nmap", "-sU", "-n", "-Pn", "-p", f"{FIRST_PORT}-{FIRST_PORT + ports - 1}", TARGET_IPV4]
-        began = time.perf_counter()
-        done = lab.run(argv, capture_output=True, text=True)
-        wall = time.perf_counter() - began
-    sent = re.search(r"Raw packets sent: (\d+)", done.stdout)
-    figures = {"ports": float(ports), "wall_s": wall, "extrapolated_s": wall * RANGE_PORTS / ports}
-    return figures | ({"packets": float(sent[1])} if sent else {})
+        scan = measure_scan(lab, ["--only", "ports.rtp-unreachable", "--udp-pps", str(pps)])
+    moments = [sweep["decided_after_s"] for sweep in scan.outcomes("rtp-sweep")]
+    if None in moments:
+        raise RuntimeError(f"{scenario}: a family was not decided")
+    return {"decided_after_s": max(moments), **_costs(scan)}
+
+
+def compare(pps: int, nmap_ports: int) -> dict[str, Figures]:
+    """The same default drop for all three, at the same rate."""
+    ours = measure_sweep(DROPPING, pps)
+    runs = {f"flexiscan, both families, every port twice, {pps}/s": ours}
+    ratios: dict[str, float] = {}
+    if shutil.which("nmap"):
+        with Lab.start(ALL[DROPPING]) as lab:
+            nmap = measure_nmap(lab, nmap_ports, pps)
+        runs[f"nmap -sU, defaults, IPv4 alone, at most {pps}/s"] = nmap
+        ratios["nmap_over_sweep"] = nmap["whole_range_extrapolated_s"] / ours["sweep_s"]
+        ratios["nmap_over_scan"] = nmap["whole_range_extrapolated_s"] / ours["scan_wall_s"]
+    if shutil.which("masscan"):
+        for retries in (0, 1):
+            with Lab.start(ALL[DROPPING]) as lab:
+                masscan = measure_masscan(lab, pps, retries=retries)
+            runs[f"masscan, every port {1 + retries} times, IPv4 alone, {pps}/s"] = masscan
+            ratios[f"masscan_{1 + retries}_times_over_sweep"] = masscan["wall_s"] / ours["sweep_s"]
+    return runs | {f"ratios at {pps}/s": ratios}
 
 
 def main() -> None:
-    """Print every figure, a line each."""
+    """Print every figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pps", type=int, default=200)
+    parser.add_argument("--pps", type=int, nargs="+", default=[MAX_PPS], help="rates to compare at")
     parser.add_argument("--nmap-ports", type=int, default=200)
+    parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    runs = {f"{name}, {arguments.pps}/s": measure_sweep(name, arguments.pps) for name in ("hardened", "no_firewall")}
-    if shutil.which("nmap"):
-        runs["nmap -sU, defaults, IPv4 alone"] = measure_nmap("hardened", arguments.nmap_ports)
-    for title, figures in runs.items():
-        print(title)
-        for name, value in figures.items():
-            print(f"  {name:20} {value:10.3f}")
+    runs: dict[str, Figures] = {}
+    for pps in arguments.pps:
+        print(f"comparing at {pps}/s", file=sys.stderr)
+        runs |= compare(pps, arguments.nmap_ports)
+    for scenario in UNFIREWALLED:
+        print(f"measuring {scenario}", file=sys.stderr)
+        runs[f"{scenario}, default rate"] = measure_decision(scenario, 200)
+    show(runs, as_json=arguments.json)
 
 
 if __name__ == "__main__":
