@@ -27,6 +27,7 @@ UDP_PPS = {True: FULL_PACE_PPS, False: 200}
 PROTOCOL_UDP = 17
 PROTOCOL_TCP = 6
 MEDIA_PORTS = range(40000, 50001)
+FEW_HOPS = 4
 SYN = 0x02
 ACK = 0x10
 
@@ -102,6 +103,17 @@ def test_pace_is_never_exceeded(scenario: str, runs: ScenarioRuns) -> None:
             while moment - times[first] >= 1.0:
                 first += 1
             assert last - first + 1 <= cap, f"{address}: more than {cap} packets in one second"
+
+
+@pytest.mark.parametrize("scenario", ["filter_before_a_router"])
+def test_the_capture_holds_what_else_the_pace_must_count(scenario: str, runs: ScenarioRuns) -> None:
+    """SYNs that the kernel repeats, and datagrams and SYNs that end before the server, over both families."""
+    packets = [packet for packet in runs.get(scenario).packets if packet.port is not None]
+    syns = [packet for packet in packets if packet.tcp_flags is not None and packet.tcp_flags & (SYN | ACK) == SYN]
+    repeated = Counter((syn.family, syn.source_port, syn.port) for syn in syns)
+    assert {family for (family, _, _), count in repeated.items() if count > 1} == {"ipv4", "ipv6"}
+    for kind in (syns, [packet for packet in packets if packet.protocol == PROTOCOL_UDP]):
+        assert {packet.family for packet in kind if packet.hop_limit < FEW_HOPS} == {"ipv4", "ipv6"}
 
 
 @every_scenario
