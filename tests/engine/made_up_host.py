@@ -34,7 +34,7 @@ from flexiscan_probes import dns, http, rtp, tcp, tls, tls_second_opinion, udp
 from tests.policy import cert_chains
 from tests.policy.port_world import silent_sweep, spoke
 from tests.policy.tls_world import TlsServer
-from tests.policy.web_sites import good, to_https
+from tests.policy.web_sites import sound, to_https
 from tests.policy.web_world import HOST, Asked, Site, exchange_of
 from tests.virtual_clock import VirtualClock, run_virtually
 
@@ -71,7 +71,7 @@ class MadeUpHost:
     answer: Answer = _as_hardened
     names: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: dict(BOTH_FAMILIES))
     sites: Mapping[tuple[int, str], Site] = field(
-        default_factory=lambda: {(443, "https"): good, (80, "http"): to_https()}
+        default_factory=lambda: {(443, "https"): sound, (80, "http"): to_https()}
     )
     asked: list[Task] = field(default_factory=list)
     chain: tuple[bytes, ...] = field(default_factory=lambda: (certificate(),))

@@ -20,7 +20,12 @@ OLD_SUITES: dict[TlsVersion, tuple[int, ...]] = {
     "TLSv1.0": (0xC013, 0x0005),
     "TLSv1.1": (0x0035,),
 }
-SITE = with_admin(Reply(200, NAMED_LOGIN, (HTML, ("X-Powered-By", "PHP/5.6.1"), ("Server", "Microsoft-IIS/10.0"))))
+ADMIN = Reply(
+    200,
+    NAMED_LOGIN + f'<form action="http://{HOST}/admin/">',
+    (HTML, ("X-Powered-By", "PHP/5.6.1"), ("Server", "Microsoft-IIS/10.0")),
+)
+SITE = with_admin(ADMIN)
 TLS_PORTS = (443, 4443)
 FIREWALL = "198.51.100.1"
 

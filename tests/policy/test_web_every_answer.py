@@ -14,23 +14,11 @@ from flexiscan.policy.rules import web_cookies, web_downgrade, web_hsts, web_sec
 from flexiscan.policy.web.cookies import read_cookie
 from flexiscan.policy.web.hsts import read_transport_security
 from flexiscan.policy.web.links import links_of
-from tests.policy.web_sites import HTML, LOGIN_TEXT, always, banning, good, noisy, to_https
+from tests.policy.web_sites import HSTS, HTML, LOGIN_TEXT, always, banning, good, noisy, sound, to_https
 from tests.policy.web_world import HOST, IPV4, IPV6, Asked, Reply, Site, World, everywhere
 
-HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-PROTECTION = (("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "SAMEORIGIN"))
-SESSION = ("Set-Cookie", "PHPSESSID=secret4711; path=/; Secure; HttpOnly; SameSite=Lax")
 WAF_TEXT = "<h1>Access denied</h1><p>This request was blocked by our security policy. Support ID: 4711-0815</p>"
 RULES = (web_downgrade.RULE, web_hsts.RULE, web_cookies.RULE, web_security_headers.RULE)
-
-
-def sound(asked: Asked) -> Reply:
-    """The good site with everything that these rules ask for."""
-    reply = good(asked)
-    kept = tuple(header for header in reply.headers if header[0] != "Set-Cookie")
-    extra = (HSTS, *PROTECTION) if asked.path != "/%" else ()
-    cookies = (SESSION,) if len(kept) != len(reply.headers) else ()
-    return Reply(reply.status, reply.body, (*kept, *extra, *cookies))
 
 
 def altered(where: str, *headers: tuple[str, str], body: str | None = None, status: int | None = None) -> Site:

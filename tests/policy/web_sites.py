@@ -45,6 +45,20 @@ def good(asked: Asked) -> Reply:
     return missing(asked)
 
 
+HSTS = ("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+PROTECTION = (("X-Content-Type-Options", "nosniff"), ("X-Frame-Options", "SAMEORIGIN"))
+SESSION = ("Set-Cookie", "PHPSESSID=secret4711; path=/; Secure; HttpOnly; SameSite=Lax")
+
+
+def sound(asked: Asked) -> Reply:
+    """The good site with everything that goes beyond the guide as well."""
+    reply = good(asked)
+    kept = tuple(header for header in reply.headers if header[0] != "Set-Cookie")
+    extra = (HSTS, *PROTECTION) if asked.path != "/%" else ()
+    cookies = (SESSION,) if len(kept) != len(reply.headers) else ()
+    return Reply(reply.status, reply.body, (*kept, *extra, *cookies))
+
+
 def is_admin(asked: Asked) -> bool:
     """Whether the request is for the administration web, as IIS reads paths."""
     return asked.path.lower() == "/admin" or asked.path.lower().startswith("/admin/")
