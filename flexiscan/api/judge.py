@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from flexiscan.model.result import (
     Vantage,
     VantageFamily,
 )
+from flexiscan.model.stored_proof import StoredProof
 from flexiscan.policy.controls import CONTROL_ROLE
 from flexiscan.policy.evaluate import Evidence, evaluate
 from flexiscan.policy.exit_code import exit_code
@@ -35,18 +36,28 @@ from flexiscan.store.record import HostRecord, Record, read_record
 
 
 def judge(
-    folder: Path, *, fail_on: Severity = "medium", strict: bool = False, witness: WitnessProof | None = None
+    folder: Path,
+    *,
+    fail_on: Severity = "medium",
+    strict: bool = False,
+    witness: WitnessProof | None = None,
+    proofs: Sequence[StoredProof] = (),
 ) -> ResultDocument:
     """Judge the run recorded in a folder. Raises RecordError, and UsageError for a witness's log that is not one."""
-    return judge_record(read_record(folder), fail_on=fail_on, strict=strict, witness=witness)
+    return judge_record(read_record(folder), fail_on=fail_on, strict=strict, witness=witness, proofs=proofs)
 
 
 def judge_record(
-    record: Record, *, fail_on: Severity = "medium", strict: bool = False, witness: WitnessProof | None = None
+    record: Record,
+    *,
+    fail_on: Severity = "medium",
+    strict: bool = False,
+    witness: WitnessProof | None = None,
+    proofs: Sequence[StoredProof] = (),
 ) -> ResultDocument:
     """Judge a run record. The same record, rules and log of a witness always give the same document."""
     interrupted = record.end is None or record.end.interrupted
-    beside = judge_options(record, witness)
+    beside = judge_options(record, witness, proofs)
     targets = tuple(_target_result(record, host, interrupted, beside) for host in record.hosts.values())
     findings = [finding for target in targets for finding in target.findings]
     run = record.start.run.model_copy(

@@ -11,6 +11,7 @@ from flexiscan.model.endpoint import FAMILIES, Family, TargetAddress
 from flexiscan.model.finding import Severity
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Plan, Task
+from flexiscan.model.stored_proof import StoredProof
 from flexiscan.model.target import Depth, IntrusiveTest, Scope
 from flexiscan.model.witness_message import CONTROL_PORT
 
@@ -50,6 +51,8 @@ class ScanRequest:
     """IPv6 addresses of the scanner's own to send the media sweep from: see flexiscan.net.own_prefix."""
     vantage: Mapping[str, Any] | None = None
     """What the doctor found about this place: see flexiscan.policy.vantage."""
+    proofs: tuple[StoredProof, ...] = ()
+    """What a witness proved earlier; read and checked by flexiscan.api.proof."""
 
 
 def _nothing(*_: object) -> None:

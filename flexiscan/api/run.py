@@ -79,6 +79,7 @@ class Run:
             judge_options={
                 **(trust if request.ca_bundle_pem is not None else {}),
                 **({} if request.vantage is None else {"vantage": dict(request.vantage)}),
+                **({"proofs": [proof.model_dump(mode="json") for proof in request.proofs]} if request.proofs else {}),
             },
         )
         return Run(request, clock, profile, start, began_s, _secrets(request))

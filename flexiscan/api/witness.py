@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flexiscan.errors import UsageError
+from flexiscan.model.facts_witness import WitnessExchange
+from flexiscan.model.stored_proof import StoredProof
 from flexiscan.model.witness_message import WitnessKeys, witness_keys
 from flexiscan.policy.witness.log import MAX_LOG_BYTES, WitnessLogError, read_log
 from flexiscan.policy.witness.sight import WitnessSight
@@ -29,13 +32,22 @@ def keys_of_code(code: str) -> WitnessKeys:
         raise UsageError(f"--witness: {error}", "make one with: flexiscan witness --new-code") from error
 
 
-def judge_options(record: Record, witness: WitnessProof | None) -> dict[str, Any]:
-    """What the rules about ports need beside the facts. Raises UsageError for a log that proves nothing."""
-    options: dict[str, Any] = {}
+def judge_options(record: Record, witness: WitnessProof | None, proofs: Sequence[StoredProof] = ()) -> dict[str, Any]:
+    """What the rules about ports need beside the facts. Raises UsageError for a log that proves nothing.
+
+    `proofs`: read and checked by flexiscan.api.proof; those that the run was given stand in its record.
+    """
+    kept = [StoredProof.model_validate(proof) for proof in record.start.judge_options.get("proofs", ())]
+    options: dict[str, Any] = {"proofs": (*kept, *proofs)} if kept or proofs else {}
     vantage = record.start.judge_options.get("vantage")
     if vantage is not None:
         options["vantage"] = vantage
     if witness is not None:
+        if not _has_asked(record):
+            raise UsageError(
+                "the scan of this record asked no witness, so no log can prove anything about it",
+                "run the witness on the server and scan meanwhile: flexiscan scan ... --witness CODE",
+            )
         keys = keys_of_code(witness.code)
         try:
             log = read_log(_read(witness.log_path), keys.log)
@@ -46,6 +58,11 @@ def judge_options(record: Record, witness: WitnessProof | None) -> dict[str, Any
             ) from error
         options["witness"] = WitnessSight.of(log, keys, record.start.run.id)
     return options
+
+
+def _has_asked(record: Record) -> bool:
+    facts = (observation.outcome for host in record.hosts.values() for observation in host.observations.values())
+    return any(isinstance(fact, WitnessExchange) for fact in facts)
 
 
 def _read(path: Path) -> bytes:

@@ -18,6 +18,7 @@ from flexiscan.cli.options import (
     parse_resolver,
     state_folder,
 )
+from flexiscan.cli.proofs import proof_option, read_proofs
 from flexiscan.cli.witness_code import read_witness_code, witness_code_option
 from flexiscan.errors import ScopeRefused, UsageError
 
@@ -69,6 +70,7 @@ Examples:
 )
 @witness_code_option("Ask the witness that runs on the server now under this one-time code.")
 @click.option("--witness-control-port", type=click.IntRange(1, 65535), help="Let through for the test (default 51515).")
+@proof_option
 @click.option("--vantage", type=click.Path(path_type=Path), metavar="FILE", help="What flexiscan doctor --json found.")
 @click.option("--raw", is_flag=True, help="More evidence by raw sockets: headers of answers, a capture (CAP_NET_RAW).")
 @click.option(
@@ -134,6 +136,7 @@ def _request(hosts: tuple[str, ...], options: dict[str, Any]) -> ScanRequest:
         raw=options["raw"],
         source_prefix=options["source_prefix"],
         vantage=_vantage(options["vantage"]),
+        proofs=read_proofs(options["proofs"], {target.host for target in scope.targets}, dt.datetime.now(dt.UTC)),
     )
 
 

@@ -14,6 +14,7 @@ def derived(params: Mapping[str, Any]) -> dict[str, Any]:
         "days_ago": _days_ago(params.get("days_left")),
         "ports_differing": _differing(params.get("differences")),
         "special_addresses": _special(params.get("special")),
+        "witness_doubt": _doubt(params.get("witness")),
     }
     return {name: value for name, value in made.items() if value is not None}
 
@@ -43,3 +44,8 @@ def _special(special: Any) -> list[str] | None:
         f"{address} ({row.get('class')})" if isinstance(row, Mapping) else str(address)
         for address, row in special.items()
     ]
+
+
+def _doubt(witness: Any) -> str | None:
+    """Why the witness on the server proves nothing; None when it does, or when there was none."""
+    return witness if isinstance(witness, str) and witness not in ("silent", "arrived") else None

@@ -14,6 +14,7 @@ from flexiscan.model.facts_witness import WitnessBeat, WitnessExchange
 from flexiscan.model.finding import Finding
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
+from flexiscan.model.stored_proof import StoredProof
 from flexiscan.model.target import Authorisation, Scope, Target
 from flexiscan.model.witness_message import witness_nonce
 from flexiscan.policy.evaluate import Evidence, evaluate
@@ -120,11 +121,13 @@ class WitnessedWorld:
         *,
         with_log: bool = True,
         vantage: Mapping[str, Any] | None = None,
+        proofs: tuple[StoredProof, ...] = (),
     ) -> Finding:
         """What one rule says of one port."""
         sight = WitnessSight.of(read_log(self.log.data(), KEYS.log), KEYS, RUN)
         options: dict[str, Any] = {"witness": sight} if with_log else {}
         options |= {} if vantage is None else {"vantage": vantage}
+        options |= {"proofs": proofs} if proofs else {}
         return one_finding(self.world, options, (rule, V4, transport, port))
 
 

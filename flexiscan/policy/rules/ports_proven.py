@@ -7,7 +7,7 @@ the scanner's own network shows neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -15,10 +15,11 @@ from flexiscan.model.facts_witness import WitnessExchange
 from flexiscan.model.finding import Confidence
 from flexiscan.model.profile import PortRow
 from flexiscan.policy.ports.coverage import CONFIDENCE, exposed_bound
-from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Rule
+from flexiscan.policy.rule import Case, Judgement, Need, Outcome, Rule, Seen
 from flexiscan.policy.rules.ports import PORT_RULES
 from flexiscan.policy.rules.ports_all import NO_UNDECLARED_PORT
 from flexiscan.policy.vantage import blind_ports, gets_out
+from flexiscan.policy.witness.citing import silence_seen, with_citation
 from flexiscan.policy.witness.sight import Asked, WitnessReading, WitnessSight, asked_of, read_witness
 
 PROVEN_RESULTS: Final[Mapping[str, Outcome]] = {
@@ -46,7 +47,7 @@ def proven(rule: Rule) -> Rule:
     def judge(case: Case) -> Judgement:
         judgement = rule.judge(case)
         if not _is_published(case):
-            judgement = _with_witness(case, judgement)
+            judgement = with_citation(case, _with_witness(case, judgement), *_span(case))
         return _as_seen_from_here(case, judgement)
 
     needs = (*rule.needs, *(_RANGE_NEEDS if is_range else _PORT_NEEDS))
@@ -80,7 +81,7 @@ def _with_witness(case: Case, judgement: Judgement) -> Judgement:
     if reading.arrived:
         return _passes(asked, reading, judgement)
     if reading.silent and judgement.result in _UNCONFIRMED:
-        return _filtered(asked, reading, judgement, egress_known=_gets_out(case))
+        return _filtered(asked, reading, judgement, case.of("tcp-path"), egress_known=_gets_out(case))
     return replace(judgement, params={**judgement.params, "witness": reading.missing or "silent"})
 
 
@@ -94,8 +95,13 @@ def _passes(asked: Asked, reading: WitnessReading, judgement: Judgement) -> Judg
     return Judgement("violated", "perimeter-passes", (asked.seen,), "confirmed", params=params)
 
 
-def _filtered(asked: Asked, reading: WitnessReading, judgement: Judgement, *, egress_known: bool) -> Judgement:
+def _filtered(
+    asked: Asked, reading: WitnessReading, judgement: Judgement, paths: Sequence[Seen], *, egress_known: bool
+) -> Judgement:
     params = {**judgement.params, **reading.params, "witness": "silent"}
+    silence = silence_seen(judgement, paths)
+    if silence is not None:
+        params["witness_silence"] = silence.model_dump()
     because = (*judgement.because, *(seen for seen in reading.because if seen not in judgement.because))
     if not _is_range(asked.fact):
         # The provider of the scanner may have dropped it: a control on another port does not tell.
