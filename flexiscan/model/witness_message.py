@@ -100,4 +100,4 @@ def read_answer(keys: WitnessKeys, transport: Transport, nonce: bytes, data: byt
 
 
 def _mac(key: bytes, data: bytes) -> bytes:
-    return hmac.new(key, data, hashlib.sha256).digest()
+    return hmac.digest(key, data, "sha256")

@@ -40,10 +40,17 @@ class WitnessRun:
         return found
 
 
-def judge_again(record: Path, log: Path, code: str = CODE) -> subprocess.CompletedProcess[str]:
+def judge_again(
+    record: Path, log: Path, code: str = CODE, options: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """`flexiscan judge` with a log."""
-    argv = [sys.executable, "-m", "flexiscan", "judge", str(record), "--witness-log", str(log), "--witness", code]
-    return subprocess.run([*argv, "--format", "json=-"], capture_output=True, text=True, timeout=60)
+    return judge(record, "--witness-log", str(log), "--witness", code, *options)
+
+
+def judge(record: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """`flexiscan judge`."""
+    argv = [sys.executable, "-m", "flexiscan", "judge", str(record), *options, "--format", "json=-"]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
 
 def run_witnessed(case: WitnessScenario, folder: Path, scan_options: Sequence[str] = SCAN_OPTIONS) -> WitnessRun:

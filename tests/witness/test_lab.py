@@ -12,7 +12,7 @@ import pytest
 from flexiscan_lab.errors import Unavailable
 from flexiscan_lab.expectation import unmet
 from flexiscan_lab.scenarios.witness import CODE, OTHER_CODE, WITNESS_SCENARIOS
-from tests.witness.lab_runs import WitnessRun, judge_again, run_witnessed
+from tests.witness.lab_runs import WitnessRun, judge, judge_again, run_witnessed
 
 pytestmark = [pytest.mark.scenario, pytest.mark.netns, pytest.mark.timeout(300)]
 RUNS_AT_ONCE = 2
@@ -83,3 +83,21 @@ def test_the_code_stands_nowhere(runs: dict[str, Future[WitnessRun]]):
     for code in (CODE, OTHER_CODE):
         assert code not in kept
         assert code.replace("-", "") not in kept
+
+
+def test_a_proof_is_kept_and_cited_without_its_log(
+    runs: dict[str, Future[WitnessRun]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    run, proof = finished(runs, "witness_dropped"), tmp_path / "proof.json"
+    assert "proof kept" in judge_again(run.record, run.log, options=["--keep-proof", str(proof)]).stderr
+    found = json.loads(judge(run.record, "--proof", str(proof)).stdout)["targets"][0]["findings"]
+    range_findings = [f for f in found if f["rule"] == "ports.rtp-unreachable"]
+    assert {(f["verdict"], f["params"]["proof"]) for f in range_findings} == {("inconclusive", "cited")}
+    other = finished(runs, "witness_half_allowed")
+    found = json.loads(judge(other.record, "--proof", str(proof)).stdout)["targets"][0]["findings"]
+    assert not [f for f in found if f["rule"] == "ports.rtp-unreachable" and "proven_on" in f["params"]]
+    proof.write_text(proof.read_text().replace("50000", "50001"))
+    refused = judge(run.record, "--proof", str(proof))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "was changed" in refused.stderr

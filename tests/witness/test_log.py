@@ -87,7 +87,28 @@ JSON = st.recursive(
 
 
 @given(
-    st.integers(0, 12), st.sampled_from(["kind", "at_ms", "until_ms", "wall_ms", "bound", "place", "port", "how"]), JSON
+    st.integers(0, 12),
+    st.sampled_from(
+        [
+            "kind",
+            "at_ms",
+            "until_ms",
+            "wall_ms",
+            "bound",
+            "place",
+            "port",
+            "how",
+            "own",
+            "refused",
+            "only_server",
+            "why",
+            "to",
+            "nonce",
+            "run",
+            "version",
+        ]
+    ),
+    JSON,
 )
 def test_a_wrong_line_under_the_right_code_raises_nothing_else(number: int, name: str, value: Any):
     entries = small().entries()

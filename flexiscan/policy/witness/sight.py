@@ -89,13 +89,14 @@ class Asked:
         found = sight.arrivals("udp", str(self.seen.task.address), self.fact.control_port, numbers)
         return [arrival for arrival in found if arrival.how == "ok"]
 
-    def arrivals(self, sight: WitnessSight) -> list[Arrival]:
-        """All of its questions that arrived for the first time, controls among them too."""
+    def port_arrivals(self, sight: WitnessSight) -> dict[int, list[Arrival]]:
+        """By port asked, where and when its questions arrived, also those that somebody sent again."""
         address, transport = str(self.seen.task.address), self.fact.transport
-        found = self.control_arrivals(sight)
-        for port in range(self.fact.first_port, self.fact.last_port + 1):
-            found += sight.arrivals(transport, address, port, self.numbers())
-        return [arrival for arrival in found if arrival.how == "ok"]
+        found = {
+            port: sight.arrivals(transport, address, port, self.numbers())
+            for port in range(self.fact.first_port, self.fact.last_port + 1)
+        }
+        return {port: arrivals for port, arrivals in found.items() if arrivals}
 
 
 def asked_of(facts: Iterable[Seen]) -> tuple[Asked, ...]:
@@ -124,16 +125,15 @@ def read_witness(asked: Asked, others: Sequence[Asked], sight: WitnessSight | No
     address, transport = str(asked.seen.task.address), asked.fact.transport
     ports = ports_of(asked.fact.asked)
     first_last = range(asked.fact.first_port, asked.fact.last_port + 1)
-    in_log = {port for port in first_last if sight.arrivals(transport, address, port, asked.numbers())}
-    arrived = frozenset(answered | in_log)
-    missing = _what_is_missing(asked, others, sight)
+    in_log = asked.port_arrivals(sight)
+    arrived = frozenset(answered | in_log.keys())
+    ours = _arrivals_of_ours(asked, in_log, others, sight)
+    missing = _what_is_missing(asked, others, ours, sight)
     if missing:
         return WitnessReading(arrived, frozenset(), missing, (asked.seen,))
     # Where a device in front translates between the families, questions to one come in over the other.
     places = {place_of(transport, address)}
-    places |= {
-        arrival.place for one in (asked, *others) if one.fact.transport == transport for arrival in one.arrivals(sight)
-    }
+    places |= {arrival.place for arrival in ours if arrival.place.startswith(transport)}
     listening = {port for port in ports if all((place, port) in sight.log.bound for place in places)}
     silent = frozenset(p for p in listening - arrived if not any((place, p) in sight.strange for place in places))
     reason = _why_not_silent(ports, listening) if not silent else ""
@@ -154,12 +154,24 @@ def _why_not_silent(ports: Collection[int], listening: Collection[int]) -> Missi
     return "something-arrived" if listening else "not-listening"
 
 
-def _what_is_missing(asked: Asked, others: Sequence[Asked], sight: WitnessSight) -> Missing:
+def _arrivals_of_ours(
+    asked: Asked, in_log: Mapping[int, Sequence[Arrival]], others: Sequence[Asked], sight: WitnessSight
+) -> list[Arrival]:
+    """All questions to the address that arrived for the first time, controls too."""
+    found = [arrival for arrivals in in_log.values() for arrival in arrivals]
+    found += asked.control_arrivals(sight)
+    for other in others:
+        if other.seen.id != asked.seen.id:
+            found += [arrival for arrivals in other.port_arrivals(sight).values() for arrival in arrivals]
+    return [arrival for arrival in found if arrival.how == "ok"]
+
+
+def _what_is_missing(
+    asked: Asked, others: Sequence[Asked], arrivals: Sequence[Arrival], sight: WitnessSight
+) -> Missing:
     """Why silence cannot count, whatever the port; "" when it can."""
     if not sight.log.is_whole:
         return "log-cut"
-    everything = [asked, *(other for other in others if other.seen.id != asked.seen.id)]
-    arrivals = [arrival for one in everything for arrival in one.arrivals(sight)]
     if not arrivals:
         return "other-run"
     transport = asked.fact.transport
@@ -170,7 +182,7 @@ def _what_is_missing(asked: Asked, others: Sequence[Asked], sight: WitnessSight)
         return "local-firewall-unknown"
     if _may_lead_elsewhere(str(asked.seen.task.address), arrivals, sight):
         return "translated"
-    window = _window_there(asked, everything)
+    window = _window_there(asked, [asked, *(other for other in others if other.seen.id != asked.seen.id)])
     if window is None:
         return "clock-unknown"
     from_ms, to_ms = window
