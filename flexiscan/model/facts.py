@@ -192,8 +192,8 @@ class VoiceStream(Frozen):
     packets: int
     rising: int
     """Steps from one packet to the next with a sequence number a little higher."""
-    median_gap_ms: float | None = None
-    """Between two packets; None with fewer than two."""
+    mean_gap_ms: float | None = None
+    """Between two packets; None with fewer than two. A mean, because a busy scanner may get several at once."""
 
 
 class BleedTrial(Frozen):

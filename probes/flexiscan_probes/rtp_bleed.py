@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from statistics import median
 from typing import Final
 
 from flexiscan.model.facts import BleedTrial, RtpSweep, VoiceStream
@@ -72,16 +71,21 @@ class _Stream:
     """What came of one source and payload type."""
 
     last_sequence: int
+    first_at_s: float
     last_at_s: float
     packets: int = 1
     rising: int = 0
-    gaps_s: list[float] = field(default_factory=list)
 
     def add(self, sequence: int, at_s: float) -> None:
         self.packets += 1
         self.rising += rtp.is_next(self.last_sequence, sequence)
-        self.gaps_s.append(at_s - self.last_at_s)
         self.last_sequence, self.last_at_s = sequence, at_s
+
+    @property
+    def mean_gap_ms(self) -> float | None:
+        if self.packets < 2:
+            return None
+        return round(1000 * (self.last_at_s - self.first_at_s) / (self.packets - 1), 1)
 
 
 @dataclass(slots=True)
@@ -146,7 +150,7 @@ class _Trial:
         elif (key := (header.ssrc, header.payload_type)) in self.streams:
             self.streams[key].add(header.sequence, event.at_s)
         elif len(self.streams) < _MOST_STREAMS:
-            self.streams[key] = _Stream(header.sequence, event.at_s)
+            self.streams[key] = _Stream(header.sequence, event.at_s, event.at_s)
         else:
             self.other_packets += 1
 
@@ -177,7 +181,7 @@ def _as_seen(ssrc: int, payload_type: int, stream: _Stream) -> VoiceStream:
         payload_type=payload_type,
         packets=stream.packets,
         rising=stream.rising,
-        median_gap_ms=round(1000 * median(stream.gaps_s), 1) if stream.gaps_s else None,
+        mean_gap_ms=stream.mean_gap_ms,
     )
 
 

@@ -15,7 +15,7 @@ BOTH = pytest.mark.parametrize("address", [V4, V6])
 
 
 def stream(packets: int = 25, **changes: object) -> VoiceStream:
-    usual = {"ssrc": 0xCAFE, "payload_type": 8, "packets": packets, "rising": packets - 1, "median_gap_ms": 20.1}
+    usual = {"ssrc": 0xCAFE, "payload_type": 8, "packets": packets, "rising": packets - 1, "mean_gap_ms": 20.1}
     return VoiceStream.model_validate({**usual, **changes})
 
 
@@ -49,9 +49,9 @@ def test_a_voice_stream_outranks_everything(address: str):
     [
         stream(2),
         stream(rising=1),
-        stream(median_gap_ms=0.1),
-        stream(median_gap_ms=400.0),
-        stream(1, median_gap_ms=None),
+        stream(mean_gap_ms=0.1),
+        stream(mean_gap_ms=400.0),
+        stream(1, mean_gap_ms=None),
     ],
     ids=["two", "disordered", "burst", "slow", "one"],
 )

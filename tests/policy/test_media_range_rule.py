@@ -58,7 +58,7 @@ def test_reports_of_a_call_are_told_from_its_voice(address: str):
 
 @BOTH
 def test_voice_of_an_agreed_call_is_critical(address: str):
-    stream = VoiceStream(ssrc=1, payload_type=8, packets=25, rising=24, median_gap_ms=20.0)
+    stream = VoiceStream(ssrc=1, payload_type=8, packets=25, rising=24, mean_gap_ms=20.0)
     trial = BleedTrial(sent=1, ssrc=2, waited_s=0.5, streams=(stream,))
     finding = PortWorld(bleed={(address, 40100): trial}).finding(RULE, address, "udp")
     SEEN.add(finding.result)

@@ -65,10 +65,10 @@ def _read_trial(seen: Seen, fact: BleedTrial, paths: Sequence[Seen]) -> PortRead
 
 def _is_voice(stream: VoiceStream) -> bool:
     """Whether packets of one source and kind came one after the other, at the pace of voice."""
-    if stream.packets < STREAM_PACKETS or stream.median_gap_ms is None:
+    if stream.packets < STREAM_PACKETS or stream.mean_gap_ms is None:
         return False
     shortest_ms, longest_ms = STREAM_GAP_MS
-    return stream.rising >= STREAM_PACKETS - 1 and shortest_ms <= stream.median_gap_ms <= longest_ms
+    return stream.rising >= STREAM_PACKETS - 1 and shortest_ms <= stream.mean_gap_ms <= longest_ms
 
 
 def _stream_params(stream: VoiceStream) -> dict[str, Any]:
@@ -76,5 +76,5 @@ def _stream_params(stream: VoiceStream) -> dict[str, Any]:
         "voice_packets": stream.packets,
         "payload_type": stream.payload_type,
         "ssrc": f"{stream.ssrc:08x}",
-        "gap_ms": stream.median_gap_ms,
+        "gap_ms": stream.mean_gap_ms,
     }
