@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
 
@@ -340,3 +341,23 @@ async def test_refused_before_anything_came_back_is_no_fact():
 
     with pytest.raises(CannotLook):
         await sweep(network)
+
+
+async def test_losses_on_a_rejecting_way_make_no_hole():
+    chance = Random(3)
+
+    def network(_: bytes, port: int, __: float):
+        return [] if chance.random() < 0.2 else [(0.01, prohibited(ADDRESSES[0], port, offender=FIREWALL))]
+
+    fact, _ = await sweep(network, sample=3000)
+    assert fact.silent == 0
+
+
+async def test_a_sweep_that_runs_out_of_time_keeps_what_it_saw():
+    ctx = TwinContext(network=lambda _, port, __: [(0.01, prohibited(ADDRESSES[0], port, offender=FIREWALL))])
+    wanted = task(ADDRESSES[0])
+    params = {**wanted.params, "sample": 10001, "budget_s": 20.0}
+    fact = await rtp.observe(ctx, wanted.model_copy(update={"params": params}))
+    assert fact.stopped == "out-of-time"
+    assert 500 < fact.ports_asked < 4000
+    assert fact.waited_s < 25

@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -236,3 +236,37 @@ def test_commands_take_no_foreign_text():
     assert fill_command("test {host}", values) == ("test <host>",)
     assert fill_command("x {tcp_ports} {$_.Path}", values) == ("x 5060,5061 {$_.Path}",)
     assert fill_command("x {udp_ports}", {"udp_ports": ()}) == ()
+
+
+@pytest.mark.parametrize(
+    ("locale", "told"),
+    [
+        ("en", "with 95 % certainty at most 58 of 10001 are open"),
+        ("sv", "med 95 % säkerhet är högst 58 av 10001 öppna"),
+    ],
+)
+def test_the_coverage_of_a_sample_is_told_in_words(locale: str, told: str):
+    coverage = {"ports_asked": 500, "ports_total": 10001, "bound": 58, "bound_percent": 95}
+    rejected = {**coverage, "rejected": 14, "bound": 1900}
+    texts = load_texts(locale)
+    assert told in texts.sentence(finding_of_range("filtered", coverage))
+    assert "1900" in (limited := texts.sentence(finding_of_range("no-exposure-seen", rejected)))
+    assert "95 %" in limited
+    assert "95" not in texts.sentence(finding_of_range("no-exposure-seen", {"ports_asked": 500, "ports_total": 10001}))
+
+
+def finding_of_range(result: str, params: dict[str, Any]) -> Finding:
+    verdict: Literal["pass", "inconclusive"] = "pass" if result == "filtered" else "inconclusive"
+    return Finding(
+        rule="ports.rtp-unreachable",
+        guide=(),
+        address="192.0.2.10",
+        family="ipv4",
+        transport="udp",
+        port=None,
+        verdict=verdict,
+        severity="high",
+        confidence="tentative",
+        result=result,
+        params=params,
+    )
