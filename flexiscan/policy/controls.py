@@ -17,7 +17,7 @@ from flexiscan.model.plan import Task
 
 CONTROL_ROLE = "control"
 
-Obstacle = Literal["", "nothing-answers", "control-lost"]
+Obstacle = Literal["", "nothing-answers", "only-resets", "control-lost"]
 Sign = Literal["accepted", "reset", "silent", "unknown"]
 
 
@@ -31,6 +31,8 @@ class Beat:
     answered: bool
     known: bool = True
     """False: we could not look, or what came of it is not in the record."""
+    was_reset: bool = False
+    """A reset that is no answer: no port of the address ever accepted, and a device that shuts us out may send it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,8 @@ def beats_of(tasks: Mapping[str, Task], observations: Mapping[str, Observation])
 
     Controls count. Where every control was met by silence, any TCP answer from the address takes their place: the
     web ports may be closed on a host that is alive. A port that was silent each time says nothing. A reset is an
-    answer only on a port that never accepted: where one accepted before, it is how a firewall blocks.
+    answer only on a port that never accepted: where one accepted before, it is how a firewall blocks. Where no port at
+    all accepts, it is none either: a firewall that shuts the scanner out from the start looks just like that.
     """
     controls: dict[str, list[_Knock]] = defaultdict(list)
     others: dict[str, list[_Knock]] = defaultdict(list)
@@ -72,6 +75,7 @@ def beats_of(tasks: Mapping[str, Task], observations: Mapping[str, Observation])
 
 def _beats_of_address(controls: Sequence[_Knock], others: Sequence[_Knock]) -> tuple[Beat, ...]:
     accepting = {knock.task.port for knock in (*controls, *others) if knock.sign in ("accepted", "unknown")}
+    nobody_accepts = not any(knock.sign in ("accepted", "unknown") for knock in (*controls, *others))
     all_silent = bool(controls) and all(knock.sign == "silent" for knock in controls)
     knocks = others if all_silent else controls
     by_port: dict[int, list[_Knock]] = defaultdict(list)
@@ -81,7 +85,9 @@ def _beats_of_address(controls: Sequence[_Knock], others: Sequence[_Knock]) -> t
         beat
         for port, members in by_port.items()
         if any(knock.sign != "silent" for knock in members)
-        for beat in _beats_of_port(port, members, may_reset=port not in accepting, in_order=not all_silent)
+        for beat in _beats_of_port(
+            port, members, may_reset=port not in accepting and not nobody_accepts, in_order=not all_silent
+        )
     )
 
 
@@ -96,7 +102,8 @@ def _beats_of_port(port: int, knocks: Sequence[_Knock], *, may_reset: bool, in_o
         else:
             started_s, ended_s = seen.started.timestamp(), seen.ended.timestamp()
         answered = knock.sign == "accepted" or (knock.sign == "reset" and may_reset)
-        beats.append(Beat(port, started_s, ended_s, answered, known=knock.sign != "unknown"))
+        was_reset = knock.sign == "reset" and not may_reset
+        beats.append(Beat(port, started_s, ended_s, answered, knock.sign != "unknown", was_reset))
     return beats
 
 
@@ -116,7 +123,9 @@ def obstacle(beats: tuple[Beat, ...], started_s: float, ended_s: float) -> Obsta
     Some port must have answered before it and after it, and no beat in between may have gone unanswered.
     """
     if not any(beat.answered for beat in beats):
-        return "nothing-answers" if all(beat.known for beat in beats) else "control-lost"
+        if not all(beat.known for beat in beats):
+            return "control-lost"
+        return "only-resets" if any(beat.was_reset for beat in beats) else "nothing-answers"
     held = any(_held(beats, port, started_s, ended_s) for port in {beat.port for beat in beats})
     return "" if held else "control-lost"
 

@@ -127,8 +127,14 @@ def test_the_same_address_written_differently_is_another_address() -> None:
 class TestReset:
     """A reset is an answer, and also the way in which a firewall blocks."""
 
-    def test_a_port_that_always_resets_vouches(self) -> None:
-        assert asked().controls(0, 5, 15, outcome=RESET).shown(SILENT_PORT) == PASS
+    def test_where_nothing_ever_accepts_resets_prove_nothing(self) -> None:
+        """A firewall that shuts the scanner out from the start resets everything."""
+        assert asked().controls(0, 5, 15, outcome=RESET).shown(SILENT_PORT) == ("inconclusive", "only-resets")
+
+    def test_a_port_that_always_resets_vouches_where_another_one_accepts(self) -> None:
+        run = asked()
+        run.put("tcp", (1, 2), ACCEPTED, port=8443, gate="tcp")
+        assert run.controls(0, 5, 15, outcome=RESET).shown(SILENT_PORT) == PASS
 
     def test_a_reset_where_one_accepted_before_is_a_block(self) -> None:
         run = asked().controls(0, 5)
@@ -186,19 +192,19 @@ class TestWithoutWebPorts:
     def test_answers_of_another_port_vouch(self) -> None:
         run = self.silent_web()
         for at_s in (6.0, 13.0):
-            run.put("tcp-canary", (at_s, at_s + 1), RESET, port=21000, gate="tcp")
+            run.put("tcp", (at_s, at_s + 1), ACCEPTED, port=8443, gate="tcp")
         assert run.shown(SILENT_PORT) == PASS
 
     def test_a_single_answer_does_not(self) -> None:
         run = self.silent_web()
-        run.put("tcp", (6, 7), RESET, port=8080, gate="tcp")
-        run.put("tcp", (13, 14), RESET, port=8443, gate="tcp")
+        run.put("tcp", (6, 7), ACCEPTED, port=8080, gate="tcp")
+        run.put("tcp", (13, 14), ACCEPTED, port=8443, gate="tcp")
         assert run.shown(SILENT_PORT) == LOST
 
     def test_a_silence_between_such_answers_counts_against_them(self) -> None:
         run = self.silent_web()
-        for at_s, fact in ((6.0, RESET), (8.0, SILENCE), (13.0, RESET)):
-            run.put("tcp-canary", (at_s, at_s + 1), fact, port=21000, gate="tcp")
+        for at_s, fact in ((6.0, ACCEPTED), (8.0, SILENCE), (13.0, ACCEPTED)):
+            run.put("tcp", (at_s, at_s + 1), fact, port=8443, gate="tcp")
         assert run.shown(SILENT_PORT) == LOST
 
     def test_a_missing_one_counts_against_them_wherever_it_was(self) -> None:

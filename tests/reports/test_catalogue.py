@@ -48,6 +48,7 @@ EVALUATOR_RESULTS = (
     "worker-died",
     "control-lost",
     "nothing-answers",
+    "only-resets",
     "everything-answers",
 )
 OWN_VALUES = {"rule", "result", "address", "port", "transport", "severity"}
