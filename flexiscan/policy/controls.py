@@ -75,7 +75,7 @@ def beats_of(tasks: Mapping[str, Task], observations: Mapping[str, Observation])
 
 def _beats_of_address(controls: Sequence[_Knock], others: Sequence[_Knock]) -> tuple[Beat, ...]:
     accepting = {knock.task.port for knock in (*controls, *others) if knock.sign in ("accepted", "unknown")}
-    nobody_accepts = not any(knock.sign in ("accepted", "unknown") for knock in (*controls, *others))
+    nobody_accepts = not any(knock.sign == "accepted" for knock in (*controls, *others))
     all_silent = bool(controls) and all(knock.sign == "silent" for knock in controls)
     knocks = others if all_silent else controls
     by_port: dict[int, list[_Knock]] = defaultdict(list)

@@ -49,6 +49,8 @@ def judge_certificate_equal(case: Case) -> Judgement:
     """Do all addresses that speak TLS show one set of certificates, and agree to the same versions and suites?"""
     port = case.target.https_port
     addresses = published(case)
+    if len(addresses) < 2:
+        return Judgement("not-applicable", "single-address")
     found = {address.address: _at(case_at(case, address.address, port)) for address in addresses}
     speaking = [shown for shown in found.values() if isinstance(shown, _Shown)]
     unknown = [shown for shown in found.values() if isinstance(shown, Judgement) and shown.outcome == "cannot-tell"]
