@@ -149,6 +149,8 @@ def proceed(task: Task, lane: tuple[Observation, ...]) -> Iterable[Draft]:
         expected = set(task.params["expected"])
         found = [port for port in fact.accepted.ports() if port not in expected][:MOST_FOUND]
         return [_question(task.address, port, QUESTIONS[0]) for port in found]
+    if task.role != FOUND_ROLE:  # the sweep itself could not be made
+        return []
     asked = str(task.params["question"])
     is_open = isinstance(fact, TcpExchange) and fact.connect == "accepted" and fact.service is None
     if not is_open or asked == QUESTIONS[-1] or task.port is None:
