@@ -130,6 +130,7 @@ class UdpPort:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     while not self._events:
+                        self._arrived.clear()  # left set by an event that somebody else took, it would never wait
                         await self._arrived.wait()
         if not self._events:
             return None

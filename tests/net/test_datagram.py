@@ -259,6 +259,45 @@ async def test_no_descriptor_is_no_fact_about_the_target() -> None:
     assert caught.value.reason == "no-resource"
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.ENETUNREACH, "no-route"),
+        (errno.EHOSTUNREACH, "no-route"),
+        (errno.ENETDOWN, "no-route"),
+        (errno.ENOBUFS, "no-resource"),
+    ],
+)
+async def test_a_network_that_is_gone_is_not_asked_for_ever(
+    number: int, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[int] = []
+
+    def refuse(_: UdpPort, payload: bytes, port: int, ancillary: object) -> None:
+        tries.append(port)
+        raise OSError(number, "gone")
+
+    monkeypatch.setattr(UdpPort, "_put", refuse)
+    async with opened("127.0.0.1") as ours:
+        with pytest.raises(CannotLook) as caught:
+            await ours.send(b"question", port=9)
+        assert await ours.next(timeout_s=0) is None
+    assert caught.value.reason == reason
+    assert 1 <= len(tries) <= 5
+
+
+@pytest.mark.timeout(20)
+async def test_an_event_that_somebody_else_took_leaves_a_wait_and_no_spin(peer: socket.socket) -> None:
+    address, port = peer.getsockname()[:2]
+    async with opened(address) as ours:
+        await ours.send(b"question", port=port)
+        waits = [asyncio.create_task(ours.next(timeout_s=0.2)) for _ in range(2)]
+        await asyncio.sleep(0)  # both wait now
+        peer.sendto(b"answer", peer.recvfrom(100)[1])
+        heard = await asyncio.gather(*waits)
+    assert sorted(type(event).__name__ for event in heard) == ["Datagram", "NoneType"]
+
+
 async def test_no_route_is_said_at_once() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datagram, "source_address", lambda _: None)
