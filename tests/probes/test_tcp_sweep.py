@@ -14,7 +14,6 @@ from flexiscan.engine.planner import as_task
 from flexiscan.model.endpoint import TargetAddress, family_of
 from flexiscan.model.facts import TcpExchange
 from flexiscan.model.facts_sweep import PortSet, TcpSweep
-from flexiscan.model.failure import Failure
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
@@ -372,11 +371,6 @@ async def test_found_ports_are_asked_who_they_are_until_they_are_known():
     assert following(connect="reset", reply="not-asked") == []
     last = asked.model_copy(update={"params": {"question": "tls"}})
     assert list(tcp_sweep.proceed(last, (observation(TcpExchange(connect="accepted")),))) == []
-
-
-@pytest.mark.parametrize("reason", ["no-route", "deadline", "no-resource"])
-def test_a_sweep_that_could_not_be_made_leads_to_no_question(reason: Any):
-    assert list(tcp_sweep.proceed(task(), (observation(Failure(reason=reason)),))) == []
 
 
 async def test_services_are_named_and_make_it_certain():
