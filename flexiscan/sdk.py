@@ -30,6 +30,7 @@ from flexiscan.net.link import (
     KnockPort,
     NotConnected,
     Received,
+    Refusal,
     TlsAgreed,
     TlsFailed,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "PlanView",
     "ProbeSpec",
     "Received",
+    "Refusal",
     "TlsAgreed",
     "TlsFailed",
     "permissive_context",

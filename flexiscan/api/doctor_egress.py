@@ -28,7 +28,7 @@ from flexiscan.model.witness_message import (
     witness_nonce,
 )
 from flexiscan.net.clock import Clock
-from flexiscan.net.link import CannotLook, Datagram, NotConnected
+from flexiscan.net.link import CannotLook, Datagram, NotConnected, Refusal
 from flexiscan.net.pace import Pace
 from flexiscan.net.task_context import TaskContext
 from flexiscan.net.wall import ScopeWall
@@ -176,6 +176,8 @@ class _Trial:
                     event = await link.next(timeout_s=wait_s)
                     if isinstance(event, Datagram):
                         return port, self._fate("udp", nonce, event.data)
+                    if isinstance(event, Refusal):
+                        return port, "lost"
                     if event is not None:
                         is_host = event.icmp.meaning == "port-unreachable" and event.icmp.offender == self.address
                         return port, "host" if is_host else "lost"

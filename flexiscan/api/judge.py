@@ -106,6 +106,7 @@ def _target_result(record: Record, host: HostRecord, interrupted: bool, beside: 
             **trust_options(start.judge_options),
             "sources": {found.family: found.source_address for found in host.reach},
             **beside,
+            "sight": start.sight,
         },
     )
     judged = evaluate(profile, RULES, selection, evidence)
@@ -155,7 +156,11 @@ def _vantage(record: Record) -> Vantage:
     families = {family: _family(reach.get(family)) for family in FAMILIES}
     controls = tuple(tally for host in record.hosts.values() for tally in _controls(host))
     return Vantage(
-        ipv4=families["ipv4"], ipv6=families["ipv6"], controls=controls, source_prefix=record.start.source_prefix
+        ipv4=families["ipv4"],
+        ipv6=families["ipv6"],
+        controls=controls,
+        sight=record.start.sight,
+        source_prefix=record.start.source_prefix,
     )
 
 

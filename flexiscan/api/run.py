@@ -21,6 +21,7 @@ from flexiscan.model.profile import Profile
 from flexiscan.model.result import AuthorisationShown, Guide, RunFacts, Tool
 from flexiscan.model.target import Target
 from flexiscan.net.clock import Clock
+from flexiscan.net.error_queue import IS_AVAILABLE
 from flexiscan.net.own_prefix import is_own, read_prefix
 from flexiscan.net.pace import Pace
 from flexiscan.net.raw.link import RawLink
@@ -75,6 +76,7 @@ class Run:
             only=request.only,
             skip=request.skip,
             families=request.families,
+            sight="full" if IS_AVAILABLE else "limited",
             source_prefix=request.source_prefix,
             judge_options={
                 **(trust if request.ca_bundle_pem is not None else {}),
@@ -126,6 +128,7 @@ class Run:
             "intrusive": self.request.intrusive,
             "run_clock": (self.start.run.started, self.began_s),
             "source_prefix": self.request.source_prefix,
+            "icmp_told": IS_AVAILABLE,
             "witness_control_port": None if self.request.witness_code is None else self.request.witness_control_port,
         }
 

@@ -57,16 +57,15 @@ def doctor(
     Four questions go to each resolver, and the guide's ports are tried towards the control host; nothing else is
     sent. The control host needs --authorised-by: without, nothing is sent at all.
     """
-    import asyncio
-
     from flexiscan.api.doctor import DoctorRequest, diagnose
     from flexiscan.cli.doctor_text import as_lines
+    from flexiscan.net.event_loop import run as run_loop
     from flexiscan.net.resolv_conf import system_resolvers
 
     servers = tuple(parse_resolver(text) for text in resolvers) or system_resolvers()
     request = DoctorRequest(servers, control_hosts, authorised_by, read_witness_code(code))
     with _steps(quiet=quiet) as step:
-        diagnosis = asyncio.run(diagnose(request, step=step))
+        diagnosis = run_loop(diagnose(request, step=step))
     if as_json:
         click.echo(as_document(diagnosis))
     else:

@@ -271,12 +271,13 @@ def _run(request: ScanRequest, output: Output) -> int:
     from flexiscan.api import judge, scan
     from flexiscan.cli.interruption import taking_interrupts
     from flexiscan.cli.progress import watching
+    from flexiscan.net.event_loop import run as run_loop
 
     with taking_interrupts() as interruption:
         interrupted = False
         with watching(request, quiet=output.quiet, verbose=output.verbose) as watch:
             try:
-                document = asyncio.run(interruption.guard(scan(request, watch)))
+                document = run_loop(interruption.guard(scan(request, watch)))
             except (KeyboardInterrupt, asyncio.CancelledError):
                 interrupted = True
         if interrupted:

@@ -23,7 +23,8 @@ class TcpExchange(Frozen):
     """One TCP connection attempt and at most one question over it."""
 
     kind: Literal["tcp"] = "tcp"
-    connect: Literal["accepted", "reset", "icmp", "silence"]
+    connect: Literal["accepted", "reset", "icmp", "silence", "refused"]
+    """"refused": a reset or an ICMP error, seen from a system that does not tell them apart."""
     icmp: IcmpError | None = None
     attempts: int = 1
     waited_s: float = 0.0
@@ -42,7 +43,8 @@ class UdpExchange(Frozen):
     """One bounded datagram exchange with a single port."""
 
     kind: Literal["udp"] = "udp"
-    reply: Literal["data", "icmp", "silence"]
+    reply: Literal["data", "icmp", "silence", "refused"]
+    """"refused": port unreachable, seen from a system that does not tell who said so."""
     icmp: IcmpError | None = None
     tries: int = 1
     waited_s: float = 0.0
@@ -77,7 +79,7 @@ class SweepPort(Frozen):
     """What one port outside the range did: the comparison for silence inside it."""
 
     port: int
-    reply: Literal["data", "icmp", "silence"]
+    reply: Literal["data", "icmp", "silence", "refused"]
     icmp: IcmpError | None = None
 
 
@@ -85,7 +87,7 @@ class PathHop(Frozen):
     """What a SYN to a port that is known to accept met when it could travel only so far."""
 
     hop_limit: int
-    answer: Literal["accepted", "reset", "icmp", "silence"]
+    answer: Literal["accepted", "reset", "icmp", "silence", "refused"]
     icmp: IcmpError | None = None
 
 
@@ -180,6 +182,8 @@ class RtpSweep(Frozen):
     """Batches that end at the speaking router before that one, sent before the near passes."""
     way_after: tuple[PathTrial, ...] = ()
     """The same after them."""
+    refused_ports: tuple[int, ...] = ()
+    """Ports with an error that this system tells neither the kind nor the sender of."""
     own_sources: OwnSourcesUse | None = None
     """The prefix that datagrams may have left from; None: no prefix was given."""
 
@@ -216,6 +220,7 @@ HttpOutcome = Literal[
     "response",  # a status line and headers arrived
     "connect-reset",
     "connect-icmp",
+    "connect-refused",  # a reset or an ICMP error, which this system does not tell apart
     "connect-silence",
     "tls-alert",
     "tls-failed",  # TLS could not be agreed for another reason (detail says which)

@@ -18,6 +18,7 @@ TlsOutcome = Literal[
     "not-tls",
     "connect-reset",
     "connect-icmp",
+    "connect-refused",  # a reset or an ICMP error, which this system does not tell apart
     "connect-silence",
 ]
 

@@ -38,7 +38,7 @@ class WitnessExchange(Frozen):
     """Ports from which an answer came that only somebody with the code can give."""
     strange: tuple[PortSpan, ...] = ()
     """Ports from which something else came."""
-    connect: Literal["", "accepted", "reset", "icmp", "silence"] = ""
+    connect: Literal["", "accepted", "reset", "icmp", "silence", "refused"] = ""
     """TCP only."""
     control_port: int | None = None
     controls_asked: int = 0

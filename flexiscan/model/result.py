@@ -81,6 +81,8 @@ class Vantage(Frozen):
     ipv4: VantageFamily
     ipv6: VantageFamily
     controls: tuple[ControlTally, ...] = ()
+    sight: Literal["full", "limited"] = "full"
+    """"limited": this system does not tell the kind and the sender of ICMP errors, nor those of a reset."""
     source_prefix: str | None = None
     """The IPv6 prefix that the run could send from beside the machine's own address."""
 

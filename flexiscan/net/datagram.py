@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 
 from flexiscan.net.clock import Clock
+from flexiscan.net.connected_ports import ConnectedPorts
 from flexiscan.net.error_queue import (
     IS_AVAILABLE,
     QueuedError,
@@ -53,11 +54,10 @@ class UdpPort:
     Make it with `open_port`, inside a running event loop.
     """
 
-    def __init__(
-        self, sock: socket.socket, address: str, *, pace: Pace, wall: ScopeWall, clock: Clock, icmp_visible: bool
-    ) -> None:
+    icmp_visible = True
+
+    def __init__(self, sock: socket.socket, address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> None:
         self.address = address
-        self.icmp_visible = icmp_visible
         self._sock = sock
         self._own = {source_address(address)}
         """Our addresses that something was sent from, or may be."""
@@ -157,9 +157,8 @@ class UdpPort:
 
     def _drain(self) -> None:
         """Take what has arrived, errors first."""
-        if self.icmp_visible:
-            for queued in drain_errors(self._sock):
-                self._note_error(queued)
+        for queued in drain_errors(self._sock):
+            self._note_error(queued)
         with contextlib.suppress(OSError):  # nothing more is here, or an error that the queue has told of already
             while len(self._events) < MAX_WAITING_EVENTS:
                 data, sender = self._sock.recvfrom(MAX_DATAGRAM_BYTES)
@@ -186,8 +185,15 @@ class UdpPort:
         self.close()
 
 
-def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> UdpPort:
+def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> UdpPort | ConnectedPorts:
     """A socket for datagrams to one literal address. Raises CannotLook where there is no way to it at all."""
+    if not IS_AVAILABLE:
+        return ConnectedPorts(address, ASIDE_PORTS, pace=pace, wall=wall, clock=clock)
+    return open_with_queue(address, pace=pace, wall=wall, clock=clock)
+
+
+def open_with_queue(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> UdpPort:
+    """The same where the system has an error queue."""
     source = source_address(address)
     if source is None:
         raise CannotLook("no-route", f"no route or no source address towards {address}")
@@ -199,9 +205,8 @@ def open_port(address: str, *, pace: Pace, wall: ScopeWall, clock: Clock) -> Udp
     _enlarge_receive_buffer(sock)
     if source == address:
         _bind_aside(sock, address)
-    if IS_AVAILABLE:
-        ask_for_errors(sock)
-    return UdpPort(sock, address, pace=pace, wall=wall, clock=clock, icmp_visible=IS_AVAILABLE)
+    ask_for_errors(sock)
+    return UdpPort(sock, address, pace=pace, wall=wall, clock=clock)
 
 
 def _arrival_check(sock: socket.socket) -> Callable[[], bool]:
@@ -215,9 +220,8 @@ def _arrival_check(sock: socket.socket) -> Callable[[], bool]:
 
 def _enlarge_receive_buffer(sock: socket.socket) -> None:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-    if IS_AVAILABLE:
-        with contextlib.suppress(PermissionError):
-            sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
+    with contextlib.suppress(PermissionError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES)
 
 
 def _bind_aside(sock: socket.socket, address: str) -> None:

@@ -7,6 +7,7 @@ Numbers are from linux/in.h, linux/in6.h and linux/errqueue.h; Python names few 
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import struct
 import sys
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 
 from flexiscan.model.icmp import IcmpError
 
-IS_AVAILABLE = sys.platform == "linux"
+IS_AVAILABLE = sys.platform == "linux" and "FLEXISCAN_WITHOUT_ERROR_QUEUE" not in os.environ
+"""The variable is for tests: it makes Linux as blind as other systems are."""
 
 _IP_RECVERR = 11
 _IP_RECVTTL = 12

@@ -23,7 +23,7 @@ _UNREACHABLE: Final = (
     errno.EACCES,
     errno.ENOPROTOOPT,
     errno.EHOSTDOWN,
-    errno.ENONET,
+    getattr(errno, "ENONET", errno.EHOSTDOWN),
     errno.EOPNOTSUPP,
     errno.EPROTO,
 )
@@ -43,7 +43,7 @@ class Accepted:
 class Refused:
     """One attempt that brought no connection."""
 
-    outcome: Literal["reset", "icmp", "silence"]
+    outcome: Literal["reset", "icmp", "silence", "refused"]
     icmp: IcmpError | None = None
 
 
@@ -75,7 +75,7 @@ def _refusal(sock: socket.socket, address: str, number: int) -> Refused | None:
             raise obstacle
         return Refused("icmp", errors[0].icmp)
     if number == errno.ECONNREFUSED:
-        return Refused("reset")
+        return Refused("reset" if IS_AVAILABLE else "refused")
     if number == errno.ETIMEDOUT:
         return Refused("silence")
     if number in _UNREACHABLE:

@@ -26,7 +26,8 @@ class CannotLook(Exception):
 class NotConnected:
     """The target (or something on the way) did not accept the connection."""
 
-    outcome: Literal["reset", "icmp", "silence"]
+    outcome: Literal["reset", "icmp", "silence", "refused"]
+    """"refused": a reset or an ICMP error, which this system does not tell apart."""
     icmp: IcmpError | None
     attempts: int
     waited_s: float
@@ -106,6 +107,17 @@ class IcmpNotice:
     """What the error quoted of our payload (routers may quote as little as nothing)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error about a datagram of ours, from a system that does not tell who sent it."""
+
+    at_s: float
+    to_port: int
+    is_port: bool
+    """Port unreachable; False: another error."""
+    detail: str
+
+
 class DatagramPort(Protocol):
     """One unconnected UDP socket bound to one address of the target: it can send nowhere else."""
 
@@ -119,7 +131,7 @@ class DatagramPort(Protocol):
         `source`: an address of the prefix that the run may send from; answers to it arrive here as well.
         """
 
-    async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | None:
+    async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | Refusal | None:
         """The next event, or None when nothing came in time."""
 
     def close(self) -> None:

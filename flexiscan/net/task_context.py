@@ -10,6 +10,7 @@ from typing import Any
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.net import datagram, dial, knock_port, worker
 from flexiscan.net.clock import Clock
+from flexiscan.net.connected_ports import ConnectedPorts
 from flexiscan.net.datagram import UdpPort
 from flexiscan.net.dial import StreamConnection
 from flexiscan.net.hop_limits import NO_LIMIT, Hops
@@ -62,7 +63,7 @@ class TaskContext:
             wall=self.wall,
         )
 
-    def datagrams(self, address: str) -> UdpPort:
+    def datagrams(self, address: str) -> UdpPort | ConnectedPorts:
         """A UDP socket that can reach this address and nothing else. Raises CannotLook."""
         return datagram.open_port(address, pace=self.pace, wall=self.wall, clock=self.clock)
 

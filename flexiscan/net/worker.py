@@ -67,6 +67,8 @@ async def start_worker(module: str, *, descriptors: tuple[int, ...] = ()) -> asy
         )
     except OSError as error:
         raise CannotLook("no-resource", f"cannot start a worker: {error.strerror}") from error
+    except NotImplementedError as error:  # the event loop that can watch sockets on Windows
+        raise CannotLook("no-resource", "this event loop starts no worker") from error
 
 
 async def _converse(process: asyncio.subprocess.Process, question: bytes) -> tuple[bytes, bytes]:

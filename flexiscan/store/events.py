@@ -30,6 +30,8 @@ class RunStarted(Frozen):
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     families: tuple[Literal["ipv4", "ipv6"], ...] = ("ipv4", "ipv6")
+    sight: Literal["full", "limited"] = "full"
+    """"limited": this system does not tell the kind and the sender of ICMP errors."""
     source_prefix: str | None = None
     """The IPv6 prefix that the run could send from beside the machine's own address."""
     judge_options: dict[str, Any] = {}

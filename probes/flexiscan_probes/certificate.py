@@ -18,6 +18,7 @@ _ALPN: Final = ("h2", "http/1.1")
 _CONNECT_OUTCOMES: Final[dict[str, TlsOutcome]] = {
     "reset": "connect-reset",
     "icmp": "connect-icmp",
+    "refused": "connect-refused",
     "silence": "connect-silence",
 }
 _FAILURES: Final[dict[str, TlsOutcome]] = {

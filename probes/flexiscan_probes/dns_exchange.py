@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from flexiscan.model.facts_dns import DnsReply
-from flexiscan.sdk import Connection, Context, Datagram, DatagramPort, IcmpNotice, NotConnected
+from flexiscan.sdk import Connection, Context, Datagram, DatagramPort, IcmpNotice, NotConnected, Refusal
 from flexiscan_probes.wire.dns_message import (
     MAX_MESSAGE_BYTES,
     DecodedReply,
@@ -117,6 +117,10 @@ class DnsExchange:
             event = await port.next(timeout_s=remaining_s) if remaining_s > 0 else None
             if event is None:
                 break
+            if isinstance(event, Refusal):
+                if event.to_port == self.server.port and event.is_port:
+                    return _Heard("port-closed")
+                continue
             if isinstance(event, IcmpNotice):
                 if event.to_port == self.server.port and event.icmp.meaning == "port-unreachable":
                     return _Heard("port-closed")
@@ -149,7 +153,7 @@ class DnsExchange:
         self.tally.tries += 1
         opened = await self.context.connect(self.server.address, self.server.port, timeout_s=TCP_TIMEOUT_S)
         if isinstance(opened, NotConnected):
-            return _Heard("port-closed" if opened.outcome == "reset" else "timeout")
+            return _Heard("port-closed" if opened.outcome in ("reset", "refused") else "timeout")
         async with opened as connection:
             ends_s = self.context.monotonic() + TCP_TIMEOUT_S
             query = encode_query(self.question, self.message_id)

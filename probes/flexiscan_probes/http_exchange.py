@@ -118,6 +118,7 @@ def not_connected_fact(errand: Errand, link: NotConnected, elapsed_s: float) -> 
     outcomes: dict[str, HttpOutcome] = {
         "reset": "connect-reset",
         "icmp": "connect-icmp",
+        "refused": "connect-refused",
         "silence": "connect-silence",
     }
     return bare_fact(errand, outcomes[link.outcome], elapsed_s)

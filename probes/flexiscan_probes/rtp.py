@@ -169,6 +169,7 @@ def _as_fact(task: Task, run: SweepRun, *, refused: bool, waited_s: float) -> Rt
         waited_s=waited_s,
         sent_by_second=by_second(sweep.sent_by_second),
         errors_by_second=by_second(sweep.errors_by_second),
+        refused_ports=tuple(sorted(sweep.refused & asked)),
         own_sources=None if sweep.sources is None else sweep.sources.as_fact(),
     )
     return fact if run.near is None or not run.near.trials else _with_near(fact, run.near, asked)

@@ -14,7 +14,7 @@ from typing import Final
 from flexiscan.model.facts import BleedTrial, RtpSweep, VoiceStream
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.plan import Task
-from flexiscan.sdk import CannotLook, Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec
+from flexiscan.sdk import CannotLook, Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec, Refusal
 from flexiscan_probes.wire import rtcp, rtp
 
 ROLE: Final = "rtp-bleed"
@@ -132,7 +132,9 @@ class _Trial:
                 return
             self._note(event)
 
-    def _note(self, event: Datagram | IcmpNotice) -> None:
+    def _note(self, event: Datagram | IcmpNotice | Refusal) -> None:
+        if isinstance(event, Refusal):  # by whom is not told: no sign
+            return
         if isinstance(event, IcmpNotice):
             if event.to_port == self.port:
                 self.icmp = event.icmp

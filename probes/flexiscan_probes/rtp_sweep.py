@@ -14,7 +14,7 @@ from typing import Final
 
 from flexiscan.model.facts import IcmpTally, MediaSeen, SweepPort
 from flexiscan.model.icmp import IcmpError
-from flexiscan.sdk import Context, Datagram, DatagramPort, IcmpNotice
+from flexiscan.sdk import Context, Datagram, DatagramPort, IcmpNotice, Refusal
 from flexiscan_probes.own_sources import OwnSources
 from flexiscan_probes.path_trial import may_quote, tally
 from flexiscan_probes.wire import rtcp
@@ -42,6 +42,8 @@ class RangeSweep:
     datagrams: int = 0
     icmp: dict[int, IcmpError] = field(default_factory=dict)
     data: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
+    """Ports with an error that the system tells neither the kind nor the sender of."""
     recent: set[int] = field(default_factory=set)
     """Ports that something came back from since the last comparison began."""
     media: dict[int, rtcp.MediaHeader | None] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class RangeSweep:
 
     def silent(self, ports: Iterable[int]) -> list[int]:
         """Those of the ports that nothing came back from, in the same order."""
-        return [port for port in ports if port not in self.icmp and port not in self.data]
+        return [port for port in ports if port not in self.icmp and port not in self.data and port not in self.refused]
 
     async def ask(
         self,
@@ -137,9 +139,12 @@ class RangeSweep:
         while (event := await self.link.next(timeout_s=0.0)) is not None:
             self.note(event)
 
-    def note(self, event: Datagram | IcmpNotice) -> None:
+    def note(self, event: Datagram | IcmpNotice | Refusal) -> None:
         """Take in one event; other addresses and errors about packets that are not ours say nothing."""
-        if isinstance(event, IcmpNotice):
+        if isinstance(event, Refusal):
+            self.refused.add(event.to_port)
+            self.recent.add(event.to_port)
+        elif isinstance(event, IcmpNotice):
             if (event.to_port in self.asked or event.to_port in self.near) and may_quote(event.quoted, self.payload):
                 self._note_error(event.to_port, event.icmp)
         elif ip_address(event.from_address) == ip_address(self.link.address):
@@ -183,6 +188,8 @@ class RangeSweep:
             return SweepPort(port=port, reply="silence")
         if port in self.data:
             return SweepPort(port=port, reply="data")
+        if port not in self.icmp:
+            return SweepPort(port=port, reply="refused")
         return SweepPort(port=port, reply="icmp", icmp=self.icmp[port])
 
 

@@ -29,7 +29,7 @@ _DEADLINE_S: Final = 90.0
 
 def plan(view: PlanView) -> Iterable[Draft]:
     """One walk to the HTTPS port of every address, in the first round."""
-    if view.round != 1:
+    if view.round != 1 or not view.options.get("icmp_told", True):  # hop limits tell nothing to who hears no ICMP
         return []
     port = view.target.https_port
     return [

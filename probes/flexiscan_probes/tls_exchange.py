@@ -35,6 +35,7 @@ _P256_BASE_POINT: Final = bytes.fromhex(
 _CONNECT_OUTCOMES: Final[dict[str, TlsOutcome]] = {
     "reset": "connect-reset",
     "icmp": "connect-icmp",
+    "refused": "connect-refused",
     "silence": "connect-silence",
 }
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, Literal
 
 from flexiscan.model.facts import MAX_DATA_HEX_BYTES, UdpExchange
 from flexiscan.model.icmp import IcmpError
 from flexiscan.model.observation import Observation
 from flexiscan.model.plan import Task
-from flexiscan.sdk import Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec
+from flexiscan.sdk import Context, Datagram, DatagramPort, Draft, IcmpNotice, PlanView, ProbeSpec, Refusal
 from flexiscan_probes.canary_ports import pick_canary_ports
 from flexiscan_probes.udp_questions import UdpQuestion, requests_of, udp_question_for, waits_of
 from flexiscan_probes.wire import mssql, rtcp
@@ -45,7 +45,7 @@ def sends_icmp(view: PlanView, address: str) -> bool:
         task, outcome = view.tasks[task_id], observation.outcome
         if task.address != address or (outcome.kind != "tcp" and outcome.kind != "udp"):
             continue
-        if outcome.icmp is not None:
+        if outcome.icmp is not None or (outcome.kind == "udp" and outcome.reply in ("icmp", "refused")):
             return True
         canary_was_silent |= task.role == "udp-canary" and outcome.kind == "udp" and outcome.reply == "silence"
     return not canary_was_silent
@@ -156,6 +156,7 @@ class _Heard:
     question: UdpQuestion
     answer: Datagram | None = None
     icmp: IcmpError | None = None
+    refusal: Refusal | None = None
     aliens: int = field(default=0)
 
     @property
@@ -166,9 +167,10 @@ class _Heard:
     @property
     def decided(self) -> bool:
         """Whether listening on would change nothing."""
-        return self.service is not None or (self.icmp is not None and self.icmp.meaning in _DECIDING)
+        refused = self.refusal is not None and self.refusal.is_port
+        return self.service is not None or refused or (self.icmp is not None and self.icmp.meaning in _DECIDING)
 
-    def note(self, event: Datagram | IcmpNotice) -> None:
+    def note(self, event: Datagram | IcmpNotice | Refusal) -> None:
         """Take in one event. A datagram of another address, or an error about no packet of ours, is alien."""
         if isinstance(event, Datagram):
             if ip_address(event.from_address) == ip_address(self.address):
@@ -176,6 +178,9 @@ class _Heard:
                     self.answer = event
             else:
                 self.aliens += 1
+        elif isinstance(event, Refusal):
+            if event.to_port == self.port and (self.refusal is None or event.is_port):
+                self.refusal = event
         elif event.to_port == self.port and self._quotes_us(event.quoted):
             if self.icmp is None or self.icmp.meaning not in _DECIDING:
                 self.icmp = event.icmp
@@ -187,13 +192,20 @@ class _Heard:
         head = quoted[:_COMPARED_BYTES]
         return any(request.startswith(head) or head.startswith(request) for request in self.question.requests)
 
+    def _reply(self) -> Literal["data", "icmp", "silence", "refused"]:
+        if self.answer is not None:
+            return "data"
+        if self.refusal is not None:
+            return "refused" if self.refusal.is_port else "icmp"
+        return "icmp" if self.icmp is not None else "silence"
+
     def as_fact(self, *, tries: int, waited_s: float) -> UdpExchange:
         """The exchange as a fact. Media is never kept, not even its first bytes."""
         data = b"" if self.answer is None else self.answer.data
         service = self.service
         kept = b"" if service in _MEDIA else data[:MAX_DATA_HEX_BYTES]
         return UdpExchange(
-            reply="data" if self.answer is not None else "icmp" if self.icmp is not None else "silence",
+            reply=self._reply(),
             icmp=self.icmp if self.answer is None else None,
             tries=tries,
             waited_s=waited_s,

@@ -26,6 +26,8 @@ def sources(vantage: Vantage, texts: Texts) -> tuple[str, ...]:
             lines.append(texts.word("page.source", family=name, address=reach.source_address))
         else:
             lines.append(texts.word("page.source_unknown", family=name))
+    if vantage.sight == "limited":
+        lines.append(texts.word("page.sight_limited"))
     if vantage.source_prefix:
         lines.append(texts.word("page.source_prefix", prefix=vantage.source_prefix))
     return tuple(lines)

@@ -9,7 +9,7 @@ import pytest
 
 from flexiscan.model.icmp import IcmpMeaning
 from flexiscan.net.clock import Clock
-from flexiscan.net.datagram import UdpPort, open_port
+from flexiscan.net.datagram import UdpPort, open_with_queue
 from flexiscan.net.dial import StreamConnection, connect
 from flexiscan.net.link import CannotLook, IcmpNotice, NotConnected
 from flexiscan.net.reach import reach
@@ -107,7 +107,7 @@ def test_without_a_route_nobody_can_look(ground: Ground) -> None:
 
 
 async def _opened(address: str) -> UdpPort:
-    return open_port(address, pace=pace_of(), wall=wall_of(address), clock=Clock())
+    return open_with_queue(address, pace=pace_of(), wall=wall_of(address), clock=Clock())
 
 
 def test_documentation_addresses_serve_where_they_count_as_public(ground: Ground) -> None:

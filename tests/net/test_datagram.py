@@ -13,7 +13,7 @@ import pytest
 
 from flexiscan.net import datagram
 from flexiscan.net.clock import Clock
-from flexiscan.net.datagram import UdpPort, open_port
+from flexiscan.net.datagram import UdpPort, open_port, open_with_queue
 from flexiscan.net.error_queue import IS_AVAILABLE
 from flexiscan.net.link import CannotLook, Datagram, IcmpNotice
 from tests.net.local_parts import LOOPBACK, pace_of, wall_of
@@ -24,7 +24,7 @@ needs_error_queue = pytest.mark.skipif(not IS_AVAILABLE, reason="the error queue
 
 
 def opened(address: str) -> UdpPort:
-    return open_port(address, pace=pace_of(), wall=wall_of(address), clock=Clock())
+    return open_with_queue(address, pace=pace_of(), wall=wall_of(address), clock=Clock())
 
 
 def answering(address: str) -> socket.socket:
@@ -236,10 +236,9 @@ async def test_without_an_error_queue_the_port_says_that_icmp_is_hidden(peer: so
     address, port = peer.getsockname()[:2]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datagram, "IS_AVAILABLE", False)
-        ours = opened(address)
-    async with ours:
+        hidden = open_port(address, pace=pace_of(), wall=wall_of(address), clock=Clock())
+    async with hidden as ours:
         assert not ours.icmp_visible
-        await ours.send(b"question", port=closed_ports(address, 1)[0])
         await ours.send(b"question", port=port)
         peer.sendto(b"answer", peer.recvfrom(100)[1])
         answer = await ours.next(timeout_s=5)

@@ -25,6 +25,7 @@ _LOOKS: Final[Mapping[str, Look]] = {
     "open-or-filtered": "suspect",
     "closed-unfiltered": "closed",
     "filtered": "closed",
+    "closed-or-filtered": "closed",
     "no-exposure-seen": "quiet",
 }
 

@@ -38,6 +38,7 @@ RANGE_RESULTS: Final[Mapping[str, Outcome]] = {
     "path-error": "cannot-tell",
     "send-refused": "cannot-tell",
     "sources-lost": "cannot-tell",
+    "limited-vantage": "cannot-tell",
     "not-looked-at": "cannot-tell",
 }
 
@@ -76,6 +77,10 @@ def _read_sweep(seen: Seen, fact: RtpSweep, paths: Sequence[Seen]) -> PortReadin
         strange = sum(canary.reply == "data" for canary in fact.canaries) > 1
         shown = params | {"ports": list(fact.data_ports[:_SHOWN_PORTS])}
         return _found("everything-answers" if strange else "open", seen, shown)
+    if fact.refused_ports or any(canary.reply == "refused" for canary in fact.canaries):
+        # The server itself (packets pass) or a firewall that rejects (they do not): docs/design/010.
+        shown = params | {"refused": len(fact.refused_ports)}
+        return PortReading("limited-vantage", (seen,), "tentative", shown)
     in_its_name = [tally for tally in fact.icmp if _is_from_target(tally, address)]
     by_edge = answers_everywhere(fact, paths)
     passing = [tally for tally in in_its_name if not by_edge or who_answers(tally.icmp, paths) != "edge"]

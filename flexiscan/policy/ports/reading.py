@@ -21,6 +21,7 @@ PORT_RESULTS: Final[Mapping[str, Outcome]] = {
     "perimeter-passes": "violated",
     "closed-unfiltered": "holds",
     "filtered": "holds",
+    "closed-or-filtered": "holds",
     "no-exposure-seen": "cannot-tell",
     "everything-answers": "cannot-tell",
     "canaries-disagree": "cannot-tell",
@@ -88,11 +89,13 @@ def read_tcp(seen: Seen, fact: TcpExchange, canaries: Sequence[Seen], follow_ups
             return _read_accepted(seen, canaries, follow_ups)
         case "reset":
             return PortReading("closed-unfiltered", (seen,), "confirmed")
+        case "refused":  # closed by the host, or rejected by a filter: by whom is not told
+            return PortReading("closed-or-filtered", (seen,), "tentative")
         case "icmp" if fact.icmp is not None:
             return _read_icmp(seen, fact.icmp, by_host="filtered")
         case "silence":
             # A listener whose queue is full is silent too; where nobody else is, silence is a weaker sign.
-            alone = any(isinstance(c.fact, TcpExchange) and c.fact.connect == "reset" for c in canaries)
+            alone = any(isinstance(c.fact, TcpExchange) and c.fact.connect in ("reset", "refused") for c in canaries)
             params = {"waited_s": round(fact.waited_s, 1), "tries": fact.attempts}
             return _read_dropped(seen, params, weak=alone)
     return PortReading("path-error", (seen,))
@@ -113,6 +116,8 @@ def read_udp(
     match fact.reply:
         case "data":
             return _read_data(seen, fact, canaries, follow_ups)
+        case "refused":
+            return PortReading("closed-or-filtered", (seen,), "tentative")
         case "icmp" if fact.icmp is not None:
             return _read_icmp(seen, fact.icmp, by_host="closed-unfiltered")
         case "silence":
@@ -287,5 +292,7 @@ def _canary_state(canary: Seen) -> str:
         return "answered"
     if fact.reply == "silence":
         return "silent"
+    if fact.reply == "refused":
+        return "rejected"
     rejected = fact.icmp is not None and is_rejection(fact.icmp) and not is_of_this_side(fact.icmp, canary.task.address)
     return "rejected" if rejected else "unclear"

@@ -85,7 +85,7 @@ def _unanswered_result(controls: tuple[Answer, ...]) -> str:
         return "incomplete"
     if outcomes == {"connect-reset"}:
         return "not-served"
-    if outcomes <= {"connect-reset", "connect-icmp", "connect-silence"}:
+    if outcomes <= {"connect-reset", "connect-icmp", "connect-silence", "connect-refused"}:
         return "unreachable"
     if "not-tls" in outcomes:
         return "plain-http" if _only_http(controls) else "not-tls"

@@ -53,6 +53,7 @@ _REDIRECTS: dict[str, AnswerClass] = {
 _OUTCOMES: dict[str, AnswerClass] = {
     "connect-reset": "no-connection",
     "connect-icmp": "no-connection",
+    "connect-refused": "no-connection",
     "connect-silence": "no-connection",
     "tls-alert": "tls-failed",
     "tls-failed": "tls-failed",
