@@ -147,7 +147,7 @@ def _own_rights() -> Iterable[Check]:
     if IS_AVAILABLE:
         yield Check("ICMP errors", "ok", "this system hands them over")
     else:
-        means = "a refusal by a firewall looks like silence: more verdicts are inconclusive"
+        means = "who refused a packet is not told: more verdicts are tentative or inconclusive"
         yield Check("ICMP errors", "limited", "this system keeps them to itself", means, "scan from Linux")
 
 

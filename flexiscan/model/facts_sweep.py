@@ -11,7 +11,7 @@ from flexiscan.model.icmp import IcmpError
 MAX_SPANS: Final = 2000
 """Ranges kept of one set; random sets of ports have tens of thousands."""
 
-ConnectOutcome = Literal["accepted", "reset", "icmp", "silence"]
+ConnectOutcome = Literal["accepted", "reset", "icmp", "silence", "refused"]
 
 
 class PortSet(Frozen):

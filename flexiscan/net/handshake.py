@@ -1,7 +1,8 @@
 """What became of a pending TCP connect, read from its socket.
 
 Linux reports a reset and an ICMP "port unreachable" with the same error number. Only the error queue of the socket
-tells them apart: it is empty after a reset, and names type, code and sender of an ICMP error.
+tells them apart: it is empty after a reset, and names type, code and sender of an ICMP error. Without it, both are
+"refused".
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class Knock:
     """What became of one SYN."""
 
     port: int
-    outcome: Literal["accepted", "reset", "icmp", "silence"]
+    outcome: Literal["accepted", "reset", "icmp", "silence", "refused"]
     icmp: IcmpError | None
     waited_s: float
 

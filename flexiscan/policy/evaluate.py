@@ -32,6 +32,7 @@ from flexiscan.policy.rule import (
     listed_ports,
 )
 from flexiscan.policy.selection import Selection
+from flexiscan.policy.sight import confidence_in_sight
 from flexiscan.policy.vantage import blind_ports
 
 VERDICT_OF: Mapping[Outcome, Verdict] = {
@@ -188,16 +189,10 @@ class Evaluator:
             verdict=VERDICT_OF[judgement.outcome],
             result=judgement.result,
             severity=judgement.severity or entry.severity,
-            confidence=self._confidence(rule, judgement),
+            confidence=confidence_in_sight(self.evidence.options, judgement),
             params=judgement.params,
             because=tuple(seen.id for seen in judgement.because),
         )
-
-    def _confidence(self, rule: Rule, judgement: Judgement) -> Confidence:
-        """What rests on silence or on a refusal is a weak sign where the system does not tell who sent what."""
-        if self.evidence.options.get("sight") == "limited" and _needs_controls(rule, judgement):
-            return "tentative"
-        return judgement.confidence
 
     def _what_is_missing(self, rule: Rule, subject: Subject, judgement: Judgement) -> str:
         """Why the judgement cannot stand as it is; "" when it can."""

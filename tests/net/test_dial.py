@@ -151,6 +151,18 @@ async def test_a_closed_port_resets(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", FAMILIES)
+async def test_without_an_error_queue_a_closed_port_refuses(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reset and an ICMP error have the same number there."""
+    for module in (dial, handshake):
+        monkeypatch.setattr(module, "IS_AVAILABLE", False)
+    server = Server(address)
+    server.listener.close()
+    refused = await connect(address, server.port, pace=pace_of(), wall=wall_of(address))
+    assert isinstance(refused, NotConnected)
+    assert (refused.outcome, refused.icmp, refused.attempts) == ("refused", None, 1)
+
+
+@pytest.mark.parametrize("address", FAMILIES)
 async def test_a_full_backlog_is_silence_each_time(address: str) -> None:
     full = Server(address)
     full.listener.listen(0)

@@ -74,7 +74,9 @@ def silent_sweep(**changes: Any) -> RtpSweep:
     return RtpSweep(**{**base, **changes})
 
 
-def canaries(reply: Literal["silence", "icmp", "data"], error: IcmpError | None = None) -> tuple[SweepPort, ...]:
+def canaries(
+    reply: Literal["silence", "icmp", "data", "refused"], error: IcmpError | None = None
+) -> tuple[SweepPort, ...]:
     ports = (39999, 50001, 21000, 22000, 23000, 51000, 52000, 53000)
     return tuple(SweepPort(port=port, reply=reply, icmp=error) for port in ports)
 
@@ -103,6 +105,7 @@ class PortWorld:
     """Further exchanges: role, address, transport, port, outcome; after everything but the last control."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """The scanner's own address in each family."""
+    sight: Literal["full", "limited"] = "full"
     exclude_ports: tuple[int, ...] = ()
     tasks: dict[str, Task] = field(default_factory=dict)
     observations: dict[str, Observation] = field(default_factory=dict)
@@ -201,7 +204,7 @@ class PortWorld:
             interrupted=False,
             depth="standard",
             now_s=START.timestamp() + 400,
-            options={"sources": self.sources},
+            options={"sources": self.sources, "sight": self.sight},
         )
         return evaluate(PROFILE, (*PORT_RULES, *PARITY_PORT_RULES), Selection(), evidence)
 

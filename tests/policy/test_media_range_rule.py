@@ -195,6 +195,12 @@ def test_answers_to_a_prefix_count_even_when_its_controls_were_lost_later():
     assert judge(V6, rejected(V6, 500, own_sources=own("lost")))[:2] == ("pass", "filtered")
 
 
+@BOTH
+def test_refused_by_nobody_knows_whom(address: str):
+    outcome = silent_sweep(refused_ports=tuple(range(40000, 40500)), silent=0, canaries=canaries("refused"))
+    assert judge(address, outcome) == ("inconclusive", "limited-vantage", "tentative")
+
+
 def test_no_sweep_is_a_gap():
     finding = PortWorld(sweep={V4: Failure(reason="deadline")}).finding(RULE, V4, "udp")
     assert shown(finding)[:2] == ("inconclusive", "deadline")

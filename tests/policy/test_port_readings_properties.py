@@ -23,21 +23,24 @@ errors = st.builds(
 services = st.sampled_from((None, "sip", "http", "tls", "ssh", "tftp", "rtp"))
 tcp_facts = st.builds(
     TcpExchange,
-    connect=st.sampled_from(("accepted", "reset", "icmp", "silence")),
+    connect=st.sampled_from(("accepted", "reset", "icmp", "silence", "refused")),
     icmp=st.none() | errors,
     reply=st.sampled_from(("not-asked", "data", "closed", "reset", "silence")),
     service=services,
 )
 udp_facts = st.builds(
     UdpExchange,
-    reply=st.sampled_from(("data", "icmp", "silence")),
+    reply=st.sampled_from(("data", "icmp", "silence", "refused")),
     icmp=st.none() | errors,
     service=services,
     replied_from_port=st.none() | st.integers(1, 65535),
     alien_replies=st.integers(0, 3),
 )
 sweep_ports = st.builds(
-    SweepPort, port=st.integers(1, 65535), reply=st.sampled_from(("data", "icmp", "silence")), icmp=st.none() | errors
+    SweepPort,
+    port=st.integers(1, 65535),
+    reply=st.sampled_from(("data", "icmp", "silence", "refused")),
+    icmp=st.none() | errors,
 )
 sweeps = st.builds(
     RtpSweep,
@@ -52,6 +55,7 @@ sweeps = st.builds(
     icmp=st.lists(
         st.builds(IcmpTally, icmp=errors, ports=st.lists(st.integers(40000, 50000), unique=True).map(tuple)), max_size=3
     ).map(tuple),
+    refused_ports=st.lists(st.integers(40000, 50000), max_size=2).map(tuple),
     data_ports=st.lists(st.integers(40000, 50000), max_size=2).map(tuple),
     media=st.lists(st.builds(MediaSeen, port=st.just(40000), packets=st.just(1)), max_size=1).map(tuple),
     canaries=st.lists(sweep_ports, max_size=8).map(tuple),
@@ -84,7 +88,7 @@ def test_a_tcp_port_that_accepts_is_never_closed(fact: TcpExchange, canaries: li
     if fact.connect == "accepted":
         assert outcome != "holds"
     elif outcome == "holds":
-        assert fact.connect in ("reset", "silence") or (fact.icmp is not None and is_rejection(fact.icmp))
+        assert fact.connect in ("reset", "silence", "refused") or (fact.icmp is not None and is_rejection(fact.icmp))
     if outcome == "violated":
         assert fact.connect == "accepted"
 
@@ -112,6 +116,7 @@ def test_a_range_passes_only_when_every_port_asked_was_rejected_by_somebody_else
     if outcome == "holds":
         assert fact.silent == 0
         assert not fact.data_ports
+        assert not fact.refused_ports
         assert fact.stopped != "send-refused"
         assert fact.icmp
         for tally in fact.icmp:

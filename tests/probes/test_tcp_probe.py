@@ -52,8 +52,8 @@ def says(*parts: bytes, on_accept: bytes = b"", every_s: float = 0.01) -> Talk:
     return talk
 
 
-@pytest.mark.parametrize("outcome", ["reset", "silence"])
-async def test_not_connected_is_passed_on_as_it_was(outcome: Literal["reset", "silence"]):
+@pytest.mark.parametrize("outcome", ["reset", "silence", "refused"])
+async def test_not_connected_is_passed_on_as_it_was(outcome: Literal["reset", "silence", "refused"]):
     ctx = TwinContext(link=NotConnected(outcome, None, 2, 9.0))
     fact = await tcp.observe(ctx, task("sip"))
     assert (fact.connect, fact.attempts, fact.waited_s, fact.reply) == (outcome, 2, 9.0, "not-asked")

@@ -13,9 +13,20 @@ from typing import Any, Literal
 from flexiscan.model.endpoint import family_of
 from flexiscan.model.facts_raw import IcmpCapture, SynProbe
 from flexiscan.model.icmp import IcmpError
-from flexiscan.sdk import NO_LIMIT, Datagram, Hops, IcmpNotice, KnockPort, NotConnected, Received, TlsAgreed, TlsFailed
+from flexiscan.sdk import (
+    NO_LIMIT,
+    Datagram,
+    Hops,
+    IcmpNotice,
+    KnockPort,
+    NotConnected,
+    Received,
+    Refusal,
+    TlsAgreed,
+    TlsFailed,
+)
 
-Answer = tuple[float, "Datagram | IcmpNotice"]
+Answer = tuple[float, "Datagram | IcmpNotice | Refusal"]
 """Seconds after the datagram was sent, and what arrives then (its at_s is set on arrival)."""
 Network = Callable[[bytes, int, float], Iterable[Answer]]
 """What the network does with a payload to a port at a time."""
@@ -43,6 +54,10 @@ def icmp_notice(
     return IcmpNotice(at_s=0.0, to_port=port, icmp=icmp, quoted=quoted)
 
 
+def refusal(port: int, *, is_port: bool = True) -> Refusal:
+    return Refusal(at_s=0.0, to_port=port, is_port=is_port, detail="refused")
+
+
 def datagram(address: str, port: int, data: bytes) -> Datagram:
     return Datagram(at_s=0.0, from_address=address, from_port=port, data=data)
 
@@ -61,7 +76,7 @@ class TwinDatagramPort:
         self._clock = clock
         self._network = network
         self._pause_s = 1.0 / pps
-        self._coming: list[tuple[float, int, Datagram | IcmpNotice]] = []
+        self._coming: list[tuple[float, int, Datagram | IcmpNotice | Refusal]] = []
         self._number = itertools.count()
 
     async def send(self, payload: bytes, *, port: int, hop_limit: int | None = None, source: str | None = None) -> None:
@@ -73,7 +88,7 @@ class TwinDatagramPort:
         for delay_s, event in self._network(payload, port, self._clock.now_s):
             heapq.heappush(self._coming, (self._clock.now_s + delay_s, next(self._number), event))
 
-    async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | None:
+    async def next(self, *, timeout_s: float) -> Datagram | IcmpNotice | Refusal | None:
         assert not self.closed
         ends_s = self._clock.now_s + timeout_s
         if not self._coming or self._coming[0][0] > ends_s:

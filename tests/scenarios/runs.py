@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,13 @@ class ScenarioRun:
         return found
 
 
-def run_scenario(scenario: Scenario, folder: Path, options: Sequence[str] | None = None) -> ScenarioRun:
-    """Start the lab, scan it, take everything down. Raises Unavailable where the lab cannot run."""
+def run_scenario(
+    scenario: Scenario, folder: Path, options: Sequence[str] | None = None, environment: Mapping[str, str] | None = None
+) -> ScenarioRun:
+    """Start the lab, scan it, take everything down. Raises Unavailable where the lab cannot run.
+
+    `environment`: variables of the scanner beside those of this process.
+    """
     if options is None:
         options = options_for(scenario.name)
     record = folder / "record"
@@ -83,7 +89,8 @@ def run_scenario(scenario: Scenario, folder: Path, options: Sequence[str] | None
         argv += ["--record", str(record), "--format", "json=-"]
         with lab.capture(folder / "packets.pcap"):
             began = time.monotonic()
-            done = lab.run(argv, capture_output=True, text=True, timeout=SCAN_DEADLINE_S)
+            variables = {**os.environ, **(environment or {})}
+            done = lab.run(argv, capture_output=True, text=True, timeout=SCAN_DEADLINE_S, env=variables)
             wall_s = time.monotonic() - began
         counters = lab.counters()
         resolver = lab.resolver

@@ -27,6 +27,7 @@ PORT_RESULTS: Final[Mapping[str, Outcome]] = {
     "canaries-disagree": "cannot-tell",
     "half-open-disagrees": "cannot-tell",
     "path-error": "cannot-tell",
+    "limited-vantage": "cannot-tell",
     "not-looked-at": "cannot-tell",
     "excluded": "cannot-tell",
 }
@@ -261,6 +262,8 @@ def _read_silence(seen: Seen, fact: UdpExchange, canaries: Sequence[Seen], paths
     if fact.alien_replies:  # something came back, if not from where it should: no silence
         return PortReading("path-error", because, params=params | {"alien_replies": fact.alien_replies})
     states = [_canary_state(canary) for canary in neighbours]
+    if "refused" in states:  # by whom is not told: perhaps by a filter that lets this port alone through, or ours
+        return PortReading("limited-vantage", because, "tentative", params)
     if states == ["rejected", "rejected"]:
         return PortReading("open-or-filtered", because, "tentative", params, rests_on_absence=True)
     if states != ["silent", "silent"]:
@@ -293,6 +296,6 @@ def _canary_state(canary: Seen) -> str:
     if fact.reply == "silence":
         return "silent"
     if fact.reply == "refused":
-        return "rejected"
+        return "refused"
     rejected = fact.icmp is not None and is_rejection(fact.icmp) and not is_of_this_side(fact.icmp, canary.task.address)
     return "rejected" if rejected else "unclear"

@@ -30,7 +30,9 @@ PROVEN_RESULTS: Final[Mapping[str, Outcome]] = {
 _CONTROLS: Final = Need("witness-control", at="address", optional=True)
 _PORT_NEEDS: Final = (Need("witness", optional=True), _CONTROLS)
 _RANGE_NEEDS: Final = (Need("witness-range", at="address", optional=True), _CONTROLS)
-_UNCONFIRMED: Final = frozenset({"filtered", "no-exposure-seen", "open-or-filtered"})
+_UNCONFIRMED: Final = frozenset(
+    {"filtered", "closed-or-filtered", "no-exposure-seen", "open-or-filtered", "limited-vantage"}
+)
 """Silence, or a refusal on the way: what proof from the server settles."""
 _UNSEEN: Final = _UNCONFIRMED | {"closed-unfiltered", "declared-not-open", "path-error", "canaries-disagree"}
 """What a place that cannot send there would see as well: the one who stops packets there may refuse in any name."""
