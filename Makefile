@@ -2,7 +2,7 @@
 # make scan HOST=name AUTH="who allowed"   scan a real host; SCOPE=file.toml instead of AUTH for a scope file
 # make test                                set up everything the tests need, and run them
 # make quick                              the same without the scans of the lab: under two minutes
-# make check | golden | oracle | soak | bench | bench-range | docs | lock | clean
+# make check | golden | oracle | soak | bench | bench-range | bench-ports | docs | lock | clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ AUTH ?=
 SCOPE ?=
 ARGS ?=
 
-.PHONY: scan test quick check lock golden bench bench-range oracle soak docs clean packages
+.PHONY: scan test quick check lock golden bench bench-range bench-ports oracle soak docs clean packages
 .DELETE_ON_ERROR:
 
 scan: $(VENV)/.ready
@@ -49,6 +49,9 @@ bench: $(VENV)/.ready-test
 
 bench-range: $(VENV)/.ready-test
 	$(BIN)/python -m benchmarks.media_range $(ARGS)
+
+bench-ports: $(VENV)/.ready-test
+	$(BIN)/python -m benchmarks.all_ports $(ARGS)
 
 docs: $(VENV)/.ready
 	$(BIN)/python scripts/guide_map.py > docs/guide-map.md
