@@ -20,7 +20,7 @@ scan: $(VENV)/.ready
 	@scripts/scan "$(BIN)" "$(OUT)" "$(HOST)" "$(AUTH)" "$(SCOPE)" $(ARGS)
 
 test: quick
-	$(BIN)/python -m pytest -m "scenario and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "scenario and not soak" $(ARGS)
 
 quick: packages check
 	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not oracle and not soak and not scenario" $(ARGS)
