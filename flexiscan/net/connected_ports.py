@@ -158,6 +158,7 @@ class ConnectedPorts:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(timeout_s):
                         while not self._events:
+                            self._arrived.clear()  # left set by an event that somebody else took, it would never wait
                             await self._arrived.wait()
         return self._events.popleft() if self._events else None
 

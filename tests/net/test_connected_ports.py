@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator
 
@@ -85,3 +86,15 @@ async def test_what_the_system_cannot_do_is_said(peer: socket.socket) -> None:
         with pytest.raises(CannotLook):
             await ours.send(b"?", port=port, hop_limit=3)
     ours.close()
+
+
+@pytest.mark.timeout(20)
+async def test_an_event_that_somebody_else_took_leaves_a_wait_and_no_spin(peer: socket.socket) -> None:
+    address, port = peer.getsockname()[:2]
+    async with opened(address) as ours:
+        await ours.send(b"question", port=port)
+        waits = [asyncio.create_task(ours.next(timeout_s=0.2)) for _ in range(2)]
+        await asyncio.sleep(0)  # both wait now
+        peer.sendto(b"answer", peer.recvfrom(100)[1])
+        heard = await asyncio.gather(*waits)
+    assert sorted(type(event).__name__ for event in heard) == ["Datagram", "NoneType"]
