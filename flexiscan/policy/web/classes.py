@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from flexiscan.model.facts import HttpExchange
@@ -94,13 +95,14 @@ def read_answer(seen: Seen, names: frozenset[str]) -> Answer:
     exchange = seen.fact
     if not isinstance(exchange, HttpExchange):
         raise TypeError(f"{seen.id} is no HTTP exchange but {exchange.kind}")
-    return Answer(
-        seen=seen,
-        exchange=exchange,
-        answer_class=classify(exchange, names),
-        fingerprint=fingerprint(exchange),
-        admin_marker=load_markers().admin.found_in(exchange.body_text),
-    )
+    return Answer(seen, exchange, *_read(exchange, names))
+
+
+@lru_cache(maxsize=1024)
+def _read(exchange: HttpExchange, names: frozenset[str]) -> tuple[AnswerClass, Fingerprint, bool]:
+    """Kept, because a dozen rules read every answer of a host, and comparisons between addresses once more each."""
+    marked = load_markers().admin.found_in(exchange.body_text)
+    return classify(exchange, names), fingerprint(exchange), marked
 
 
 def classify(exchange: HttpExchange, names: frozenset[str]) -> AnswerClass:
