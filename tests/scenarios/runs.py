@@ -125,6 +125,7 @@ class ScenarioRuns:
     def __init__(self, folder: Path, scenarios: Sequence[Scenario]) -> None:
         self._pool = ThreadPoolExecutor(RUNS_AT_ONCE, thread_name_prefix="scenario")
         self._runs: dict[str, Future[ScenarioRun]] = {}
+        self._folder = folder
         for scenario in scenarios:
             place = folder / scenario.name
             place.mkdir()
@@ -136,6 +137,14 @@ class ScenarioRuns:
             return self._runs[name].result()
         except Unavailable as missing:
             pytest.skip(f"left out: {missing}")
+
+    def again(self, name: str) -> ScenarioRun:
+        """One more run of a scenario, now."""
+        from flexiscan_lab.scenarios import ALL
+
+        place = self._folder / f"{name}-again"
+        place.mkdir()
+        return run_scenario(ALL[name], place)
 
     def close(self) -> None:
         """Wait for what runs, start nothing more."""

@@ -14,7 +14,7 @@ from flexiscan.model.result import ResultDocument
 from flexiscan_lab.expectation import unmet
 from flexiscan_lab.scenarios import ALL
 from tests.scenarios import digest
-from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, SWEPT, ScenarioRuns
+from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, SWEPT, ScenarioRun, ScenarioRuns
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -133,19 +133,29 @@ def test_judging_again_gives_the_same(scenario: str, runs: ScenarioRuns) -> None
 
 @pytest.mark.parametrize("scenario", sorted(set(ALL) - DEPENDS_ON_TIMING))
 def test_golden(scenario: str, runs: ScenarioRuns, request: pytest.FixtureRequest) -> None:
-    """Plan, observations and findings are those of the golden files (`make golden` renews them)."""
-    run = runs.get(scenario)
-    pages = {
-        "plan": digest.plan_lines(run.events),
-        "observations": digest.observation_lines(run.target["observations"]),
-        "findings": digest.finding_lines(run.findings),
-    }
+    """Plan, observations and findings are those of the golden files (`make golden` renews them).
+
+    They tell of changes of ours, which show each time; a packet that a busy machine loses does not. So what differs is
+    scanned once more. What is true of a scenario (test_tells_the_truth) gets no second chance.
+    """
+    pages = pages_of(runs.get(scenario))
     folder = GOLDEN / scenario
     if request.config.getoption("--renew-golden"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, lines in pages.items():
             (folder / f"{name}.json").write_text(json.dumps(lines, indent=1) + "\n")
         return
+    golden = {name: json.loads((folder / f"{name}.json").read_text()) for name in pages}
+    if pages != golden:
+        pages = pages_of(runs.again(scenario))
     for name, lines in pages.items():
-        golden = json.loads((folder / f"{name}.json").read_text())
-        assert lines == golden, f"{name} of {scenario} changed: review, then make golden"
+        assert lines == golden[name], f"{name} of {scenario} changed: review, then make golden"
+
+
+def pages_of(run: ScenarioRun) -> dict[str, list[str]]:
+    """What is compared of a run."""
+    return {
+        "plan": digest.plan_lines(run.events),
+        "observations": digest.observation_lines(run.target["observations"]),
+        "findings": digest.finding_lines(run.findings),
+    }
