@@ -30,7 +30,10 @@ from flexiscan.cli.witness_code import read_witness_code
 from flexiscan.errors import ScopeRefused, UsageError
 from flexiscan.model.endpoint import Transport
 from flexiscan.policy.vantage import gets_out, read_vantage
-from tests.witness.test_program import CODE, HOST, running
+from tests.witness.test_program import CODE, running
+
+HOST = "127.22.0.1"
+"""Of its own: other tests run witnesses at the same time."""
 
 NOW = dt.datetime(2026, 11, 2, 9, 0, tzinfo=dt.UTC)
 SOA = ". 86400 IN SOA a.root.example. nstld.example. 2026110200 1800 900 604800 86400"
@@ -125,7 +128,7 @@ async def test_a_resolver_that_refuses_and_none_at_all():
 
 async def test_ways_out_are_proven_by_a_witness(tmp_path: Path):
     steps: list[str] = []
-    with running(tmp_path / "log", "--media-ports", "10001"):
+    with running(tmp_path / "log", "--media-ports", "10001", host=HOST):
         found = await diagnose(DoctorRequest(control_hosts=(HOST,), witness_code=CODE), step=steps.append)
     ways = {check.name: (check.state, check.seen) for check in found.checks if check.name.startswith("ways")}
     assert ways["ways out, IPv4 UDP"] == ("ok", f"all 25 ports that were tried reach {HOST}")

@@ -21,17 +21,18 @@ from flexiscan import witness as server
 from flexiscan.model import witness_message as wire
 from flexiscan.policy.witness.log import WitnessLog, read_log
 
-CODE = "a1b2-c3d4-e5f6-0718"
+CODE = "a1b2-c3d4-e5f6-0719"
 KEYS = wire.witness_keys(CODE)
-HOST = "127.0.0.1"
+HOST = "127.21.0.1"
+"""Of its own: other tests run witnesses on the usual one at the same time."""
 FILE = Path(server.__file__)
 MEDIA_PORT = 40000
 
 
 @contextmanager
-def running(log: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def running(log: Path, *options: str, host: str = HOST) -> Iterator[subprocess.Popen[str]]:
     """A witness on loopback that listens already."""
-    argv = [sys.executable, "-I", str(FILE), "--code", CODE, "--log", str(log), "--bind", HOST, "--media-ports", "4"]
+    argv = [sys.executable, "-I", str(FILE), "--code", CODE, "--log", str(log), "--bind", host, "--media-ports", "4"]
     child = subprocess.Popen([*argv, *options], stderr=subprocess.PIPE, text=True)
     try:
         assert child.stderr is not None
