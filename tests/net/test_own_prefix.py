@@ -64,6 +64,7 @@ def answered(ground: Ground, prefix: IPv6Network | None) -> set[int]:
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 def test_a_fresh_source_for_every_datagram_is_never_limited(ground: Ground) -> None:
     assert len(answered(ground, None)) < len(PORTS) / 2
     assert answered(ground, OURS) == set(PORTS)
@@ -71,6 +72,7 @@ def test_a_fresh_source_for_every_datagram_is_never_limited(ground: Ground) -> N
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 def test_data_to_any_source_arrives_at_the_one_socket(ground: Ground) -> None:
     def echo() -> socket.socket:
         sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -96,6 +98,7 @@ def test_data_to_any_source_arrives_at_the_one_socket(ground: Ground) -> None:
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 @pytest.mark.parametrize(("prefix", "reached"), [(OURS, True), (ELSEWHERE, False)])
 def test_a_connection_from_the_prefix(ground: Ground, prefix: IPv6Network, reached: bool) -> None:
     async def dial() -> StreamConnection | NotConnected:
@@ -116,6 +119,7 @@ def test_a_connection_from_the_prefix(ground: Ground, prefix: IPv6Network, reach
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 def test_our_own_filter_is_no_answer_from_a_source_of_the_prefix_either(ground: Ground) -> None:
     async def ask() -> None:
         async with open_port(TARGET["ipv6"], pace=pace_of(), wall=wall_of(TARGET["ipv6"]), clock=Clock()) as link:
@@ -128,6 +132,7 @@ def test_our_own_filter_is_no_answer_from_a_source_of_the_prefix_either(ground: 
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 def test_whether_a_prefix_is_ours_is_asked_of_the_routes(ground: Ground) -> None:
     assert ground.scanner.call(lambda: is_own(OURS))
     assert not ground.scanner.call(lambda: is_own(IPv6Network("2001:db8:c::/64")))

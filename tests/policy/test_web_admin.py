@@ -231,6 +231,7 @@ def test_a_ban_is_never_a_verdict(site: Site, answer: Reply, after: int):
     assert verdict == "inconclusive", result
 
 
+@pytest.mark.scenario
 def test_zero_fail_on_the_good_site_over_a_thousand_noisy_runs():
     results: dict[tuple[str, str], int] = {}
     for seed in range(1000):

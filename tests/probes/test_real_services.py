@@ -13,7 +13,7 @@ import pytest
 
 from tests.probes.server_namespace import V4, V6, Namespace, Question, require
 
-pytestmark = pytest.mark.netns
+pytestmark = [pytest.mark.netns, pytest.mark.scenario]
 
 KAMAILIO = """#!KAMAILIO
 debug=0

@@ -35,6 +35,7 @@ def task(address: str, port: int, expected: int) -> Task:
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("port", "arrives"), [(CLOSED, 63), (netns.RESET, 64)])
 @pytest.mark.parametrize("expected", [63, 126])

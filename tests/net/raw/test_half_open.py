@@ -151,6 +151,7 @@ def _read_with_tcpdump(path: Path) -> None:
 
 
 @pytest.mark.netns
+@pytest.mark.scenario
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_a_firewall_shows_in_the_headers(family: str):
     """A reset that the firewall forged comes from nearer than the host's own; an ICMP error quotes our SYN."""
