@@ -55,7 +55,8 @@ def test_nothing_stays_after_the_block() -> None:
     assert not folder.exists()
     assert not any(map(is_running, pids))
     assert processes_that_mention(folder.name) == []
-    assert named_namespaces() == before
+    # The lab's own have no names; those of other tests come and go meanwhile.
+    assert not [name for name in named_namespaces() - before if not name.startswith("fx")]
 
 
 def test_nothing_stays_after_an_exception() -> None:
