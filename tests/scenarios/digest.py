@@ -10,7 +10,7 @@ CONTROL = "control/"
 
 
 def plan_lines(events: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The planned tasks and skips of all rounds, in order."""
+    """The planned tasks and skips of all rounds, sorted: follow-ups are planned in the order of the answers."""
     lines: list[str] = []
     for event in events:
         if event["event"] != "plan":
@@ -19,7 +19,7 @@ def plan_lines(events: Iterable[Mapping[str, Any]]) -> list[str]:
         lines.extend(f"{plan['round']} {task['id']} ({task['role']}, {task['gate']})" for task in plan["tasks"])
         number = plan["round"]
         lines.extend(f"{number} skip {skip['role']} {skip['address']}: {skip['reason']}" for skip in plan["skips"])
-    return lines
+    return sorted(lines)
 
 
 def observation_lines(observations: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -58,7 +58,7 @@ def _udp(fact: Mapping[str, Any]) -> str:
 
 def _rtp(fact: Mapping[str, Any]) -> str:
     icmp = "".join(_icmp(tally["icmp"]) for tally in fact["icmp"])
-    return f"asked {fact['ports_asked']}{icmp} data {fact['data_ports']} media {len(fact['media'])}"
+    return f"asked{icmp} data {fact['data_ports']} media {len(fact['media'])}"
 
 
 def _bleed(fact: Mapping[str, Any]) -> str:
