@@ -18,7 +18,6 @@ from tests.scenarios.runs import AT_FULL_PACE, FULL_PACE_PPS, SWEPT, ScenarioRun
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
-TIMED = ("firewall_blocks_", "proxy_bans_", "lossy_", "media_for_", SWEPT)
 RACING = (
     *("firewall_blocks_", "proxy_bans_", "lossy_", "media_for_", "running_call", "sweep_"),
     *(
