@@ -26,7 +26,7 @@ RACING = (
         "port_unreachable_",
         "resetting_",
         "edge_device_",
-        "silent_udp_",
+        "silent_",
         "own_prefix",
         "rtp_",
     ),

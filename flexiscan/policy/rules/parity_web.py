@@ -95,14 +95,16 @@ def judge_web_equal(case: Case) -> Judgement:
     addresses = published(case)
     if len(addresses) < 2:
         return Judgement("not-applicable", "single-address")
-    sides = [*_rule_sides(case, addresses), *_page_sides(case, addresses)]
+    by_rule = tuple(_rule_sides(case, addresses))
+    sides = [*by_rule, *_page_sides(case, addresses)]
     pairs = [_Difference(about, port, *pair) for about, port, members in sides for pair in combinations(members, 2)]
     differences = [pair for pair in pairs if pair.counts]
     if differences:
         return _violated(differences)
     because = distinct(seen for _, _, members in sides for side in members for seen in side.because)
     unknown = sorted({about for about, _, members in sides for side in members if side.outcome == "cannot-tell"})
-    if unknown or not because:
+    uneven = any(0 < len(members) < len(addresses) for _, _, members in by_rule)  # served at some addresses alone
+    if unknown or uneven or not because:
         return Judgement("cannot-tell", "not-comparable", because, params={"about": unknown})
     return Judgement("holds", "equal", because, params={"compared": len(sides)})
 
