@@ -23,6 +23,7 @@ INTERNAL = 5
 
 COMMANDS = {
     "scan": "flexiscan.cli.scan:scan",
+    "init": "flexiscan.cli.init:init",
     "judge": "flexiscan.cli.record:judge",
     "report": "flexiscan.cli.record:report",
     "rules": "flexiscan.cli.rules:rules",
