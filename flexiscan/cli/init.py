@@ -65,7 +65,7 @@ def init(host: str | None, out: Path, force: bool, **given: Any) -> int:
     if out.exists() and not force:
         raise UsageError(f"{out} is there already", "choose another --out, or replace it with --force")
     answers = _asked(host, given) if sys.stdin.isatty() and is_terminal() else _given(host, given)
-    write_file(out, scope_text(answers).encode())
+    write_file(out, scope_text(answers).encode(), next_step="choose another --out")
     read_scope_file(out, today=_today())  # what we write, we can read
     click.echo(f"Written: {out}. Look it over, then see what a scan would send:\n")
     click.echo(f"  flexiscan scan --scope {out} --dry-run")
@@ -96,9 +96,7 @@ def _asked(host: str | None, given: dict[str, Any]) -> Answers:
     who = _ask("Who allows the scan (name and role)", given["authorised_by"], check=_needed)
     customer = _ask("Whose server is it", given["customer"])
     contact = _ask("Whom to call when something goes wrong", given["contact"])
-    until = given["valid_until"] or _ask(
-        "Allowed until (last day)", "", default=_in_a_year(), check=lambda t: str(_day(t))
-    )
+    until = _ask("Last day on which it is allowed", given["valid_until"] or "", default=_in_a_year(), check=_date)
     apps = given["apps"] or _choose("Which web applications are published on purpose", get_args(App))
     ports = given["ports"] or _choose("Which other services are open on purpose", get_args(DeclaredPort))
     return Answers(
@@ -169,6 +167,7 @@ def _day(text: str) -> dt.date:
 
 
 def _date(text: str) -> str:
+    """A day that is still to come, as text."""
     return str(_day(text))
 
 

@@ -63,7 +63,10 @@ def write_stdout(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def write_file(path: Path, content: bytes) -> None:
+RECORD_IS_KEPT = "the run record is kept: flexiscan report RECORD --format ..."
+
+
+def write_file(path: Path, content: bytes, *, next_step: str = RECORD_IS_KEPT) -> None:
     """Replace a file in one step. Raises UsageError when that is not possible; the old file then stays."""
     temporary = ""
     try:
@@ -76,9 +79,7 @@ def write_file(path: Path, content: bytes) -> None:
         Path(temporary).replace(path)
         temporary = ""
     except OSError as error:
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", "the run record is kept: flexiscan report RECORD --format ..."
-        ) from error
+        raise UsageError(f"cannot write {path}: {error.strerror}", next_step) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)

@@ -93,6 +93,14 @@ def test_a_file_that_is_there_stays(flexiscan: CommandLine, tmp_path: Path) -> N
     assert out.read_text() != "mine"
 
 
+def test_a_place_that_cannot_be_written_is_named(flexiscan: CommandLine, tmp_path: Path) -> None:
+    answer = flexiscan("init", "flexi.example.se", "--authorised-by", "A", "--out", tmp_path / "absent" / "f.toml")
+    assert answer.code == 2
+    assert "cannot write" in answer.err
+    assert "choose another --out" in answer.err
+    assert "RECORD" not in answer.err
+
+
 @given(TEXT, TEXT, TEXT)
 def test_any_text_is_written_so_that_it_is_read_as_it_was(who: str, customer: str, contact: str) -> None:
     answers = Answers("flexi.example.se", who, dt.date(2999, 1, 1), customer=customer, contact=contact)
